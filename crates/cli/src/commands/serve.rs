@@ -1,0 +1,36 @@
+//! `reveille serve`: the server, until it is told to stop.
+
+use std::io::Write as _;
+
+use crate::{
+    config::{Flags, Settings},
+    node::{self, Node},
+    signals::Signals,
+};
+
+/// Arguments of `serve`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    settings: Flags,
+}
+
+/// Serves until SIGTERM or SIGINT, then stops gracefully.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = node::prepare(Settings::default(), &arguments.settings)?;
+    let store = node::open_store(&settings)?;
+    node::runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        let node = Node::start(&settings, store).await?;
+        let (ingress, admin) = (node.ingress_address(), node.admin_address());
+        // For people and scripts; nothing depends on anyone reading it.
+        let _ = writeln!(
+            std::io::stdout(),
+            "reveille is ready: ingress http://{ingress}, admin http://{admin}"
+        );
+        signals.first().await;
+        tracing::info!("stopping; a second signal ends the process at once");
+        signals.stop_or_exit(node.stop()).await;
+        Ok(())
+    })
+}

@@ -1,0 +1,230 @@
+//! The table of all settings. The file, the environment and `docs/configuration.md` follow from it.
+//!
+//! - Owns: names, default texts, and the setter that checks and stores a value.
+//! - Invariant: applying every default text to any settings gives the default settings.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::bail;
+use reveille_engine::schema::OnMaxAttempts;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    value, {LogFormat, Settings},
+};
+
+/// One setting.
+pub struct Key {
+    /// Path in the file, with dots between levels.
+    pub path: &'static str,
+    /// Its default as a user would write it.
+    pub default: &'static str,
+    /// Checks a text and stores it. The error says what would be right, without naming the key.
+    pub set: fn(&mut Settings, &str) -> anyhow::Result<()>,
+}
+
+impl Key {
+    /// Returns the name of the environment variable.
+    pub fn variable(&self) -> String {
+        let path = self.path.replace('.', "__").replace('-', "_").to_ascii_uppercase();
+        format!("{}{path}", super::environment::PREFIX)
+    }
+}
+
+/// Finds a setting by its path.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Every setting, in the order of `docs/configuration.md`.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "base-dir",
+        default: "./reveille-data",
+        set: |settings, text| {
+            if text.is_empty() {
+                bail!("expected a directory");
+            }
+            settings.data_dir = PathBuf::from(text);
+            Ok(())
+        },
+    },
+    Key {
+        path: "default-num-partitions",
+        default: "24",
+        set: |settings, text| {
+            let max = u64::from(reveille_store::PARTITIONS_MAX);
+            settings.partitions_new = value::number(text, 1, max)? as u16;
+            Ok(())
+        },
+    },
+    Key {
+        path: "ingress.bind-address",
+        default: "127.0.0.1:8080",
+        set: |settings, text| store(&mut settings.server.ingress_address, address(text)),
+    },
+    Key {
+        path: "ingress.request-size-limit",
+        default: "32MiB",
+        set: |settings, text| store(&mut settings.server.request_size_limit, value::size(text)),
+    },
+    Key {
+        path: "admin.bind-address",
+        default: "127.0.0.1:9070",
+        set: |settings, text| store(&mut settings.server.admin_address, address(text)),
+    },
+    Key {
+        path: "worker.invoker.inactivity-timeout",
+        default: "1m",
+        set: |settings, text| {
+            store(&mut settings.server.defaults.inactivity_timeout_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "worker.invoker.abort-timeout",
+        default: "10m",
+        set: |settings, text| {
+            store(&mut settings.server.defaults.abort_timeout_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "worker.invoker.concurrent-invocations-limit",
+        default: "10000",
+        set: |settings, text| {
+            let limit = value::number(text, 1, 1_000_000)?;
+            settings.server.concurrent_attempts_max = limit as usize;
+            Ok(())
+        },
+    },
+    Key {
+        path: "worker.invoker.message-size-limit",
+        default: "32MiB",
+        set: |settings, text| store(&mut settings.server.message_size_limit, value::size(text)),
+    },
+    Key {
+        path: "worker.protocol-version-max",
+        default: "7",
+        set: |settings, text| {
+            settings.server.protocol_version_max = value::number(text, 5, 7)? as u32;
+            Ok(())
+        },
+    },
+    Key {
+        path: "worker.cleanup-interval",
+        default: "1h",
+        set: |_, text| value::duration_ms(text).map(drop),
+    },
+    Key {
+        path: "default-retry-policy.initial-interval",
+        default: "500ms",
+        set: |settings, text| {
+            let retry = &mut settings.server.defaults.retry;
+            store(&mut retry.initial_interval_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "default-retry-policy.exponentiation-factor",
+        default: "2.0",
+        set: |settings, text| store(&mut settings.server.defaults.retry.factor, factor(text)),
+    },
+    Key {
+        path: "default-retry-policy.max-interval",
+        default: "1m",
+        set: |settings, text| {
+            let retry = &mut settings.server.defaults.retry;
+            store(&mut retry.max_interval_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "default-retry-policy.max-attempts",
+        default: "70",
+        set: |settings, text| {
+            settings.server.defaults.retry.max_attempts = match text {
+                "unlimited" => None,
+                number => Some(value::number(number, 1, u64::from(u32::MAX))?),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        path: "default-retry-policy.on-max-attempts",
+        default: "pause",
+        set: |settings, text| {
+            settings.server.defaults.retry.on_max_attempts =
+                match text.to_ascii_lowercase().as_str() {
+                    "pause" => OnMaxAttempts::Pause,
+                    "kill" => OnMaxAttempts::Kill,
+                    _ => bail!("expected pause or kill"),
+                };
+            Ok(())
+        },
+    },
+    Key {
+        path: "default-idempotency-retention",
+        default: "1d",
+        set: |settings, text| {
+            store(&mut settings.server.defaults.idempotency_retention_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "default-workflow-completion-retention",
+        default: "1d",
+        set: |settings, text| {
+            store(&mut settings.server.defaults.workflow_retention_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "default-journal-retention",
+        default: "1d",
+        set: |settings, text| {
+            store(&mut settings.server.defaults.journal_retention_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "log-filter",
+        default: "info",
+        set: |settings, text| {
+            if let Err(error) = EnvFilter::try_new(text) {
+                bail!("expected a log filter such as info or warn,reveille_server=debug: {error}");
+            }
+            settings.log_filter = text.to_owned();
+            Ok(())
+        },
+    },
+    Key {
+        path: "log-format",
+        default: "text",
+        set: |settings, text| {
+            settings.log_format = match text {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => bail!("expected text or json"),
+            };
+            Ok(())
+        },
+    },
+];
+
+fn store<T>(place: &mut T, value: anyhow::Result<T>) -> anyhow::Result<()> {
+    *place = value?;
+    Ok(())
+}
+
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    // `localhost` stands in many configurations; any other name would need a resolver.
+    let numeric = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    match numeric.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => bail!("expected an address and a port such as 127.0.0.1:8080 or [::]:8080"),
+    }
+}
+
+fn factor(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(factor),
+        _ => bail!("expected a number from 1 to 1000 such as 2.0"),
+    }
+}

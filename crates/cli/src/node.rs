@@ -1,0 +1,137 @@
+//! A running server with its embedded store: what `serve` and `demo` share.
+//!
+//! - Owns: the order of starting (settings, logs, store, runtime, server) and the texts that say what
+//!   to do when a step fails.
+//! - Does not own: serving (crate `server`), storing (crate `store`).
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context as _, anyhow};
+use reveille_server::server::Server;
+use reveille_store::{
+    Store, StoreError,
+    embedded::{EmbeddedOptions, EmbeddedStore},
+};
+use tokio::runtime::Runtime;
+
+use crate::{
+    config::{self, Flags, Settings},
+    logging,
+};
+
+/// A server that runs in this process.
+pub struct Node {
+    server: Server,
+}
+
+impl Node {
+    /// Starts the server. Must be called inside a tokio multi-thread runtime.
+    pub async fn start(settings: &Settings, store: Arc<dyn Store>) -> anyhow::Result<Node> {
+        let started = Server::start(settings.server.clone(), store).await;
+        let server = started.context("cannot start the server")?;
+        Ok(Node { server })
+    }
+
+    /// Returns where callers connect, with the real port.
+    pub fn ingress_address(&self) -> SocketAddr {
+        self.server.ingress_address
+    }
+
+    /// Returns where operators connect, with the real port.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.server.admin_address
+    }
+
+    /// Stops gracefully: open requests end, everything is durable.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// Reads settings from all layers and starts logging.
+pub fn prepare(defaults: Settings, flags: &Flags) -> anyhow::Result<Settings> {
+    // Variables that are not text cannot be settings of ours: names of keys are ASCII, and a value
+    // that is not UTF-8 shows up as one that its setter refuses.
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    let variables: Vec<_> =
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    let loaded = config::load(defaults, flags, &variables)?;
+    logging::start(&loaded.settings)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.settings)
+}
+
+/// Opens the store in the data directory, creating both when there is none.
+pub fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let options =
+        EmbeddedOptions { partitions_new: settings.partitions_new, ..EmbeddedOptions::default() };
+    match EmbeddedStore::open(&settings.data_dir, options) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(advise(error)),
+    }
+}
+
+/// Builds the runtime: one worker thread per core.
+pub fn runtime() -> anyhow::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Adds to a failed `open` what the user can do about it. Errors about damage say it themselves.
+fn advise(error: StoreError) -> anyhow::Error {
+    let advice = match &error {
+        StoreError::Locked { .. } => "stop that one first, or choose another --data-dir",
+        StoreError::Version { .. } => {
+            "use the version of reveille that wrote it, or choose another --data-dir"
+        }
+        StoreError::Io { .. } => "check that it exists, is writable and has space",
+        _ => return anyhow!("cannot open the data directory: {error}"),
+    };
+    anyhow!("{error}; {advice}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn store_errors_say_what_to_do() {
+        let path = PathBuf::from("data");
+        let locked = StoreError::Locked { path: path.clone(), owner: "process 7".to_owned() };
+        let version = StoreError::Version {
+            path: path.clone(),
+            found: "2".to_owned(),
+            supported: "1".to_owned(),
+        };
+        let detail = "restore it from a backup".to_owned();
+        let corrupt = StoreError::Corrupt { path: path.clone(), detail };
+        let source = Arc::new(std::io::Error::other("no space left"));
+        let io = StoreError::Io { action: "open", path, source };
+        for (error, expected) in [
+            (
+                locked,
+                "data is in use by process 7; stop that one first, or choose another --data-dir",
+            ),
+            (
+                version,
+                "data has format 2, this program supports format 1; use the version of reveille \
+                 that wrote it, or choose another --data-dir",
+            ),
+            (corrupt, "cannot open the data directory: data is damaged: restore it from a backup"),
+            (
+                io,
+                "cannot open data: no space left; check that it exists, is writable and has space",
+            ),
+        ] {
+            assert_eq!(format!("{:#}", advise(error)), expected);
+        }
+    }
+}

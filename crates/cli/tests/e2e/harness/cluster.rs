@@ -1,0 +1,231 @@
+//! One server and one service process on a directory of their own, which can die and come back.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{
+    Http, Process, Response, eventually, free_port,
+    node::{example_directory, node},
+    notes::Notes,
+};
+
+/// How the service speaks to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Streams over HTTP/2.
+    Bidi,
+    /// Request/response over HTTP/2.
+    RequestResponse,
+    /// Request/response over HTTP/1.1.
+    Http1,
+}
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub mode: Mode,
+    /// The highest protocol version that the server may choose: 5, 6 or 7.
+    pub version: u32,
+    /// Further settings of the server, as environment variables.
+    pub env: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub fn new(mode: Mode, version: u32) -> Self {
+        Self { mode, version, env: Vec::new() }
+    }
+
+    /// Adds one setting, e.g. `REVEILLE_WORKER__CLEANUP_INTERVAL`.
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+}
+
+/// A server with the example programs registered.
+pub struct Cluster {
+    pub ingress: Http,
+    pub admin: Http,
+    pub setup: Setup,
+    pub ports: Ports,
+    directory: TempDir,
+    notes: Notes,
+    server: Mutex<Option<Process>>,
+    service: Mutex<Option<Process>>,
+}
+
+/// Where the processes listen; the same after every restart.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    pub ingress: u16,
+    pub admin: u16,
+    pub service: u16,
+}
+
+impl Cluster {
+    /// Starts server and service and registers the service.
+    pub async fn start(setup: Setup) -> Self {
+        let cluster = Self::stopped(setup);
+        cluster.start_server().await;
+        cluster.start_service().await;
+        cluster.register().await.expect(201);
+        cluster
+    }
+
+    /// Prepares directory and ports and starts nothing.
+    pub fn stopped(setup: Setup) -> Self {
+        let directory = TempDir::with_prefix("reveille-e2e-").expect("create a directory");
+        let ports = Ports { ingress: free_port(), admin: free_port(), service: free_port() };
+        Self {
+            ingress: Http::new(ports.ingress),
+            admin: Http::new(ports.admin),
+            setup,
+            ports,
+            notes: Notes::new(directory.path()),
+            directory,
+            server: Mutex::new(None),
+            service: Mutex::new(None),
+        }
+    }
+
+    /// A name for messages, e.g. `bidi v6`.
+    pub fn name(&self) -> String {
+        format!("{:?} v{}", self.setup.mode, self.setup.version)
+    }
+
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts the server on its directory and ports and waits until it is ready.
+    pub async fn start_server(&self) {
+        *lock(&self.server) = Some(self.spawn_server(&self.log("server")));
+        eventually("the server is ready", async || {
+            assert_alive("server", &self.server);
+            let health = self.ingress.get("/restate/health").try_send().await;
+            health.is_ok_and(|health| health.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts a server process without waiting for anything.
+    pub fn spawn_server(&self, log: &Path) -> Process {
+        let data = self.data_directory();
+        let args = [
+            "serve".to_owned(),
+            "--data-dir".to_owned(),
+            data.to_str().expect("a readable path").to_owned(),
+            "--ingress-address".to_owned(),
+            format!("127.0.0.1:{}", self.ports.ingress),
+            "--admin-address".to_owned(),
+            format!("127.0.0.1:{}", self.ports.admin),
+        ];
+        let mut env = self.setup.env.clone();
+        let version = self.setup.version.to_string();
+        env.push(("REVEILLE_WORKER__PROTOCOL_VERSION_MAX".into(), version));
+        Process::start(env!("CARGO_BIN_EXE_reveille"), &args, &env, self.directory.path(), log)
+    }
+
+    /// Starts the example programs and waits until they listen.
+    pub async fn start_service(&self) {
+        let mode = match self.setup.mode {
+            Mode::Bidi => "bidi",
+            Mode::RequestResponse => "rr",
+            Mode::Http1 => "h1",
+        };
+        let env = [
+            ("PORT".to_owned(), self.ports.service.to_string()),
+            ("MODE".to_owned(), mode.to_owned()),
+            ("INGRESS".to_owned(), format!("http://127.0.0.1:{}", self.ports.ingress)),
+            ("REVIEW_LOG".to_owned(), self.notes.review_log()),
+            ("RUN_LOG".to_owned(), self.notes.run_log()),
+        ];
+        let log = self.log("service");
+        let node = tokio::task::spawn_blocking(node).await.expect("set Node up");
+        *lock(&self.service) =
+            Some(Process::start(node, &["src/app.ts"], &env, &example_directory(), &log));
+        eventually("the service listens", async || {
+            assert_alive("service", &self.service);
+            let address = ("127.0.0.1", self.ports.service);
+            tokio::net::TcpStream::connect(address).await.is_ok().then_some(())
+        })
+        .await;
+    }
+
+    /// `kill -9` of the server.
+    pub fn kill_server(&self) {
+        lock(&self.server).take().expect("the server runs").kill();
+    }
+
+    /// `kill -9` of the service.
+    pub fn kill_service(&self) {
+        lock(&self.service).take().expect("the service runs").kill();
+    }
+
+    /// Takes the server process out, to watch how it ends.
+    pub fn take_server(&self) -> Process {
+        lock(&self.server).take().expect("the server runs")
+    }
+
+    /// Registers the service with the admin API.
+    pub async fn register(&self) -> Response {
+        let uri = format!("http://127.0.0.1:{}", self.ports.service);
+        let body = match self.setup.mode {
+            Mode::Http1 => json!({"uri": uri, "use_http_11": true}),
+            Mode::Bidi | Mode::RequestResponse => json!({"uri": uri}),
+        };
+        self.admin.post("/deployments").json(body).send().await
+    }
+
+    /// A file in the directory of this cluster.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.log"))
+    }
+
+    /// The ends of all logs, for a failing test.
+    pub fn logs(&self) -> String {
+        let tail = |name, slot: &Mutex<Option<Process>>| {
+            let tail = lock(slot).as_ref().map_or("(not running)".into(), Process::tail);
+            format!("--- {name} of {} ---\n{tail}\n", self.name())
+        };
+        tail("server", &self.server) + &tail("service", &self.service)
+    }
+
+    /// The awakeable id that the programs announced for `name`; waits for it.
+    pub async fn announced(&self, name: &str) -> String {
+        eventually(&format!("{name} asks for a review"), async || self.announcement(name)).await
+    }
+
+    /// The latest announcement for `name`, if there is one.
+    pub fn announcement(&self, name: &str) -> Option<String> {
+        self.notes.announcement(name)
+    }
+
+    /// How often the code behind `step` of `key` ran.
+    pub fn times_ran(&self, key: &str, step: &str) -> usize {
+        self.notes.times_ran(key, step)
+    }
+
+    /// Waits until the code behind `step` of `key` ran `count` times or more.
+    pub async fn ran(&self, key: &str, step: &str, count: usize) {
+        let what = format!("{step:?} of {key} runs {count} times");
+        eventually(&what, async || (self.times_ran(key, step) >= count).then_some(())).await;
+    }
+}
+
+fn assert_alive(name: &str, slot: &Mutex<Option<Process>>) {
+    let mut slot = lock(slot);
+    let process = slot.as_mut().expect("just started");
+    if let Some(status) = process.exited() {
+        panic!("the {name} ended with {status}:\n{}", process.tail());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,20 @@
+//! End-to-end tests: the real binary, the unmodified TypeScript SDK, and the programs of
+//! `examples/typescript` as they stand.
+//!
+//! - [`matrix`]: every scenario, for each way of serving and each protocol version.
+//! - [`contract`]: what malformed requests are answered, as a table.
+//! - [`crash`], [`load`]: `kill -9` of server, service and both.
+//! - [`faults`]: deployments that answer nonsense.
+//! - [`process`]: start, stop, and what a second server on one directory says.
+//!
+//! Environment: `SCENARIO=text` selects scenarios, `CRASH_SECONDS` (60) and `CRASH_SEED` steer the
+//! crash test under load, `REVEILLE_NODE` chooses the Node executable.
+
+mod contract;
+mod crash;
+mod faults;
+mod harness;
+mod load;
+mod matrix;
+mod process;
+mod scenarios;

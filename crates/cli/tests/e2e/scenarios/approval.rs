@@ -1,0 +1,115 @@
+//! The main job: a handler waits for a person, and is answered over HTTP or by another handler.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::{harness::Cluster, scenarios};
+
+scenarios![
+    resolved_over_http,
+    resolved_over_the_short_path,
+    waiting_caller_is_answered,
+    rejected_over_http,
+    rejection_can_be_handled,
+    approved_by_a_handler,
+    rejected_by_a_handler,
+    rejected_by_a_handler_with_code,
+    notified_through_a_service,
+    steps_around_the_wait_run_once,
+];
+
+async fn resolved_over_http(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "over-http").await;
+    cluster.output(&invocation).await.expect(470);
+    cluster.resolve(&wait, "Looks good!").await.expect(202);
+    let answer = cluster.attach(&invocation).await.expect(200);
+    assert_eq!(answer.text(), r#""Looks good!""#);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("x-restate-id"), invocation);
+    assert_eq!(cluster.output(&invocation).await.expect(200).body, answer.body);
+}
+
+async fn resolved_over_the_short_path(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "short-path").await;
+    let path = format!("/restate/a/{wait}/resolve");
+    cluster.ingress.post(&path).json("short").send().await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, "short");
+}
+
+async fn waiting_caller_is_answered(cluster: Arc<Cluster>) {
+    let call = cluster.call_later("approval/ask", "waiting-caller");
+    let wait = cluster.announced("waiting-caller").await;
+    cluster.resolve(&wait, "for the caller").await.expect(202);
+    let answer = call.await.expect("the call ends").expect(200);
+    assert_eq!(answer.json(), "for the caller");
+    assert!(answer.header("x-restate-id").starts_with("inv_1"));
+}
+
+async fn rejected_over_http(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "rejected").await;
+    cluster.reject(&wait, "Review rejected: insufficient documentation").await.expect(202);
+    let answer = cluster.attach(&invocation).await.expect(500);
+    assert_eq!(
+        answer.text(),
+        r#"{"code":500,"message":"Review rejected: insufficient documentation","source":"invocation"}"#
+    );
+    assert_eq!(answer.header("x-restate-error-source"), "invocation");
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+async fn rejection_can_be_handled(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/askKindly", "kindly").await;
+    cluster.reject(&wait, "no").await.expect(202);
+    let expected = json!({"approved": false, "code": 500, "message": "no", "metadata": {}});
+    assert_eq!(cluster.result(&invocation).await, expected);
+}
+
+async fn approved_by_a_handler(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "by-handler").await;
+    cluster.call("reviewer/approve", json!({"id": wait})).await.expect(200);
+    assert_eq!(cluster.result(&invocation).await, "Looks good!");
+}
+
+async fn rejected_by_a_handler(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "rejecting-handler").await;
+    cluster.call("reviewer/reject", json!({"id": wait})).await.expect(200);
+    let answer = cluster.attach(&invocation).await.expect(500).json();
+    assert_eq!(answer["message"], "This cannot be reviewed.");
+}
+
+async fn rejected_by_a_handler_with_code(cluster: Arc<Cluster>) {
+    let message = "Review rejected: insufficient documentation";
+    // Failures carry metadata from protocol version 6 on.
+    let metadata = match cluster.setup.version {
+        5 => json!({}),
+        _ => json!({"section": "installation"}),
+    };
+    let (kind, wait) = cluster.ask("approval/askKindly", "with-code-kind").await;
+    cluster.call("reviewer/rejectWithCode", json!({"id": wait})).await.expect(200);
+    let expected =
+        json!({"approved": false, "code": 400, "message": message, "metadata": metadata});
+    assert_eq!(cluster.result(&kind).await, expected);
+
+    let (plain, wait) = cluster.ask("approval/ask", "with-code").await;
+    cluster.call("reviewer/rejectWithCode", json!({"id": wait})).await.expect(200);
+    let answer = cluster.attach(&plain).await.expect(400);
+    assert_eq!(answer.json()["message"], message);
+    assert_eq!(answer.json()["source"], "invocation");
+}
+
+async fn notified_through_a_service(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "notified").await;
+    let notice = json!({"id": wait, "payload": {"stars": 5}});
+    cluster.call("NotifierService/notify", notice).await.expect(200);
+    assert_eq!(cluster.result(&invocation).await, json!({"stars": 5}));
+}
+
+async fn steps_around_the_wait_run_once(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/askBetweenSteps", "between").await;
+    assert_eq!(cluster.times_ran("between", "publish"), 0);
+    cluster.resolve(&wait, "go").await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, "go");
+    assert_eq!(cluster.times_ran("between", "prepare"), 1);
+    assert_eq!(cluster.times_ran("between", "publish"), 1);
+}

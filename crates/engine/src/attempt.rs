@@ -1,0 +1,210 @@
+//! Starting attempts: numbering, choice of deployment and version, and the replay.
+//!
+//! - Owns: when an attempt may start and what its stream begins with.
+//! - Does not own: the stream (crate `server`), what follows from its frames ([`crate::frames`]).
+//! - Invariant: an attempt number is used once; frames of any other number are never applied.
+
+use bytes::Bytes;
+use reveille_protocol::frame::{Frame, MessageType};
+use reveille_protocol::id::{DeploymentId, InvocationId};
+use reveille_protocol::message::{Start, StateEntry};
+
+use crate::command::AttemptFailure;
+use crate::effect::{AttemptStart, Effect};
+use crate::keys::{self, tag};
+use crate::record::{Kind, Status};
+use crate::retry;
+use crate::schema::{DeploymentSchema, HandlerOptions};
+use crate::tx::{EngineError, Invocation, Tx};
+use crate::{identity, wait};
+
+/// Bytes of keys and values that are sent along eagerly; beyond it the map is partial.
+pub const EAGER_STATE_BYTES_MAX: usize = 8 << 20;
+
+/// Starts the next attempt of an invocation and writes its record.
+pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
+    match invocation.status() {
+        Status::Suspended => wait::unlist(tx, invocation),
+        Status::Running | Status::BackingOff => {}
+        Status::Scheduled | Status::Queued | Status::Paused | Status::Completed => {}
+    }
+    if !matches!(invocation.status(), Status::Running | Status::BackingOff) {
+        tx.write(keys::in_flight(invocation.id), Bytes::new());
+    }
+    let record = &mut invocation.record;
+    record.set_status(Status::Running);
+    record.attempt += 1;
+    record.next_retry_at = None;
+    record.awaiting = None;
+    record.modified_at = tx.now();
+    let (deployment, options) = match route(tx, invocation) {
+        Ok(found) => found,
+        Err(failure) => {
+            invocation.record.input_open = false;
+            return retry::fail(tx, invocation, failure);
+        }
+    };
+    let record = &mut invocation.record;
+    record.attempt_deployment = Bytes::copy_from_slice(&deployment.id.0.to_be_bytes());
+    if record.pinned_deployment.is_empty() {
+        record.protocol_version = deployment.protocol_version;
+    }
+    record.input_open = deployment.bidirectional;
+    record.seen = record.journal_len;
+    let frames = replay(tx, invocation, options)?;
+    let record = &invocation.record;
+    tx.emit(Effect::StartAttempt(Box::new(AttemptStart {
+        id: invocation.id,
+        attempt: record.attempt,
+        deployment: deployment.id,
+        protocol_version: record.protocol_version,
+        service: record.service.clone(),
+        handler: record.handler.clone(),
+        key: record.key.clone(),
+        bidirectional: deployment.bidirectional,
+        hold_timeout_ms: tx.context.hold_ms.min(options.inactivity_timeout_ms),
+        inactivity_timeout_ms: options.inactivity_timeout_ms,
+        abort_timeout_ms: options.abort_timeout_ms,
+        frames,
+    })));
+    tx.put(invocation);
+    Ok(())
+}
+
+/// After a restart: nothing of the old process is alive, so whatever was in flight starts again.
+pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> {
+    let Some(mut invocation) = tx.load(id)? else {
+        tx.delete(keys::in_flight(id));
+        return Ok(());
+    };
+    match invocation.status() {
+        Status::Running => start(tx, &mut invocation),
+        Status::BackingOff => match invocation.record.next_retry_at {
+            Some(at) if at > tx.now() => {
+                tx.emit(Effect::RetryAt(id, invocation.record.attempt, at));
+                Ok(())
+            }
+            _ => start(tx, &mut invocation),
+        },
+        Status::Scheduled
+        | Status::Queued
+        | Status::Suspended
+        | Status::Paused
+        | Status::Completed => {
+            tx.delete(keys::in_flight(id));
+            Ok(())
+        }
+    }
+}
+
+/// A place became free for an attempt that had to queue: its replay is built again, because the
+/// journal may have grown meanwhile.
+pub fn on_admitted(tx: &mut Tx<'_>, id: InvocationId, attempt: u32) -> Result<(), EngineError> {
+    if let Some(mut invocation) = live(tx, id, attempt)? {
+        start(tx, &mut invocation)?;
+    }
+    Ok(())
+}
+
+/// Loads an invocation if this attempt is its live one. Everything else is a late echo.
+pub fn live(
+    tx: &mut Tx<'_>,
+    id: InvocationId,
+    attempt: u32,
+) -> Result<Option<Invocation>, EngineError> {
+    let found = tx.load(id)?;
+    Ok(found.filter(|i| i.status() == Status::Running && i.record.attempt == attempt))
+}
+
+/// Ends the current attempt: what it has been sent counts as read.
+pub fn end(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+    let record = &mut invocation.record;
+    if record.input_open {
+        record.input_open = false;
+        record.seen = record.journal_len;
+    }
+    tx.emit(Effect::EndAttempt(invocation.id, record.attempt));
+}
+
+/// Finds deployment and options: the pinned deployment, else the latest of the service.
+fn route<'a>(
+    tx: &Tx<'a>,
+    invocation: &Invocation,
+) -> Result<(&'a DeploymentSchema, &'a HandlerOptions), AttemptFailure> {
+    let schema = tx.context.schema;
+    let record = &invocation.record;
+    let Some((service, handler)) = schema.handler(&record.service, &record.handler) else {
+        let target = format!("{}/{}", record.service, record.handler);
+        return Err(AttemptFailure {
+            code: 404,
+            message: format!("the handler {target} is not registered, register its deployment"),
+            doc_code: "RT0018",
+        });
+    };
+    let pinned = record.pinned_deployment.as_ref().try_into().map(u128::from_be_bytes);
+    let id = pinned.map_or(service.deployment, DeploymentId);
+    match schema.deployments.get(&id) {
+        Some(deployment) => Ok((deployment, &handler.options)),
+        None => Err(AttemptFailure {
+            code: 404,
+            message: format!("deployment {id} is gone, but this invocation started on it"),
+            doc_code: "RT0018",
+        }),
+    }
+}
+
+/// `Start` and the journal in order.
+fn replay(
+    tx: &Tx<'_>,
+    invocation: &Invocation,
+    options: &HandlerOptions,
+) -> Result<Vec<Frame>, EngineError> {
+    let record = &invocation.record;
+    let entries = tx.journal(invocation, 0)?;
+    let (state_map, partial_state) = eager_state(tx, invocation, options)?;
+    let secret = tx.context.secret_key.secret(invocation.id, record.created_at);
+    let mut start_id = Vec::with_capacity(24 + secret.len());
+    start_id.extend_from_slice(invocation.id.as_bytes());
+    start_id.extend_from_slice(&secret);
+    let start = Start {
+        id: start_id.into(),
+        debug_id: invocation.id.to_string(),
+        known_entries: record.journal_len,
+        state_map,
+        partial_state,
+        key: record.key.clone().unwrap_or_default(),
+        retry_count_since_last_stored_entry: record.failed_attempts,
+        duration_since_last_stored_entry: tx.now().saturating_sub(record.last_entry_at),
+        random_seed: identity::random_seed(invocation.id, record.created_at),
+        scope: None,
+        limit_key: None,
+        idempotency_key: record.idempotency_key.clone().filter(|_| record.protocol_version >= 7),
+    };
+    let mut frames = Vec::with_capacity(entries.len() + 1);
+    frames.push(Frame::message(MessageType::START, &start));
+    frames.extend(entries.into_iter().map(|entry| entry.frame));
+    Ok(frames)
+}
+
+/// The state map and whether keys may be missing from it.
+fn eager_state(
+    tx: &Tx<'_>,
+    invocation: &Invocation,
+    options: &HandlerOptions,
+) -> Result<(Vec<StateEntry>, bool), EngineError> {
+    if invocation.kind() == Kind::Plain || options.lazy_state {
+        return Ok((Vec::new(), true));
+    }
+    let (start, end) = keys::of_instance_range(tag::STATE, invocation.instance());
+    let prefix_len = keys::instance_prefix_len(invocation.instance());
+    let mut bytes = 0;
+    let mut map = Vec::new();
+    for (key, value) in tx.scan(&start, &end, usize::MAX)? {
+        bytes += key.len() + value.len();
+        if bytes > EAGER_STATE_BYTES_MAX {
+            return Ok((map, true));
+        }
+        map.push(StateEntry { key: key.slice(prefix_len..), value });
+    }
+    Ok((map, false))
+}

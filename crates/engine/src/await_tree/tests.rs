@@ -1,0 +1,1 @@
+//! Await tree tests.

@@ -1,0 +1,262 @@
+//! Everything that can happen to an invocation: the single input of [`crate::apply`].
+//!
+//! Time, randomness, network answers and failures enter the engine only through these values.
+//! - Owns: the command shapes and the small types they share with effects.
+//! - Does not own: what follows from a command (the modules named in `lib.rs`).
+
+use bytes::Bytes;
+use reveille_protocol::frame::Frame;
+use reveille_protocol::id::{AwakeableId, InvocationId};
+
+pub use crate::message::{Failure, Outcome};
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = u64;
+
+/// Names whoever waits for a [`crate::effect::Reply`]; chosen by the driver, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// A partition number.
+pub type PartitionNumber = u16;
+
+/// What the engine is asked to do. One variant is one rule: find it by its name in `lib.rs`.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Creates an invocation, or joins the one that has the same id.
+    Invoke {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// What to invoke.
+        invoke: Box<Invoke>,
+        /// True when the reply is the result; false when it is the acceptance.
+        wait: bool,
+    },
+    /// Waits for a result.
+    Attach {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Reads a result without waiting.
+    Output {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Completes an awakeable from outside.
+    CompleteWait {
+        /// Who waits for the receipt.
+        request: RequestId,
+        /// What is completed, and by whom.
+        wait: WaitTarget,
+        /// The answer.
+        completion: Outcome,
+        /// Retry key of the caller, if it sent one.
+        idempotency_key: Option<String>,
+    },
+    /// Reads the state of a wait.
+    DescribeWait {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The awakeable.
+        wait: AwakeableId,
+    },
+    /// Replaces the value of a completion that no attempt has consumed yet.
+    ReplaceWait {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+        /// Index or name of the wait.
+        name: WaitName,
+        /// The new answer.
+        completion: Outcome,
+    },
+    /// Asks the handler to stop at its next await.
+    Cancel {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Ends an invocation at once, and the calls it made.
+    Kill {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Starts a paused or backing-off invocation again.
+    Resume {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Forgets a completed invocation.
+    Purge {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Frames that arrived together on the stream of an attempt.
+    Frames {
+        /// The invocation.
+        id: InvocationId,
+        /// The attempt whose stream they came from.
+        attempt: u32,
+        /// In order of arrival.
+        frames: Vec<Frame>,
+    },
+    /// An attempt ended without a terminal frame.
+    AttemptFailed {
+        /// The invocation.
+        id: InvocationId,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: AttemptFailure,
+    },
+    /// Nothing moved on the stream of an attempt for its hold time, or for its inactivity timeout.
+    AttemptIdle {
+        /// The invocation.
+        id: InvocationId,
+        /// The attempt.
+        attempt: u32,
+        /// True when it was the whole inactivity timeout.
+        expired: bool,
+    },
+    /// A place became free for an attempt that had to queue for one.
+    AttemptAdmitted {
+        /// The invocation.
+        id: InvocationId,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The timer with this key is due.
+    TimerDue {
+        /// Row key in the timer table.
+        key: Bytes,
+    },
+    /// The back-off of a failed attempt is over.
+    RetryDue {
+        /// The invocation.
+        id: InvocationId,
+        /// The attempt that is to start.
+        attempt: u32,
+    },
+    /// A message from the outbox of another partition.
+    Deliver {
+        /// The sending partition.
+        from: PartitionNumber,
+        /// Its sequence number towards this partition.
+        seq: u64,
+        /// The encoded message.
+        message: Bytes,
+    },
+    /// The other partition has made everything up to `seq` durable.
+    Delivered {
+        /// The receiving partition.
+        to: PartitionNumber,
+        /// Highest sequence number that is durable there.
+        seq: u64,
+    },
+    /// After a restart: starts a new attempt of an invocation that was in flight.
+    Recover {
+        /// The invocation.
+        id: InvocationId,
+    },
+}
+
+/// A new invocation.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    /// Its id: derived from the target when it is idempotent, else fresh (see [`crate::identity`]).
+    pub id: InvocationId,
+    /// What is invoked.
+    pub target: Target,
+    /// The `Input` payload: headers and body, already encoded as an `InputCommand`.
+    pub input: Bytes,
+    /// Explicit idempotency key, if any.
+    pub idempotency_key: Option<String>,
+    /// When to start; `None` is at once.
+    pub start_at: Option<Millis>,
+    /// The calling invocation, if any.
+    pub caller: Option<Caller>,
+    /// Who sent it when it was not a caller awaiting a result.
+    pub source: Source,
+}
+
+/// Where an invocation came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The ingress.
+    Ingress,
+    /// A handler, by call or one-way call.
+    Handler(InvocationId),
+}
+
+/// A calling invocation that awaits the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The calling invocation.
+    pub id: InvocationId,
+    /// When it was created: tells two invocations with the same derived id apart.
+    pub created_at: Millis,
+    /// Completion id of the result in the caller's journal.
+    pub completion_id: u32,
+}
+
+/// Service, key and handler of an invocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Service name.
+    pub service: String,
+    /// Object or workflow key; `None` for plain services.
+    pub key: Option<String>,
+    /// Handler name.
+    pub handler: String,
+}
+
+/// What a completion from outside names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitTarget {
+    /// An awakeable by its secret id.
+    Awakeable(AwakeableId),
+    /// Any wait of an invocation, named by an administrator.
+    Admin(InvocationId, WaitName),
+}
+
+impl WaitTarget {
+    /// The invocation that waits.
+    pub fn invocation(&self) -> InvocationId {
+        match self {
+            WaitTarget::Awakeable(id) => id.invocation,
+            WaitTarget::Admin(id, _) => *id,
+        }
+    }
+}
+
+/// Index of an awakeable, or name of a signal or promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitName {
+    /// Signal index, 17 or higher.
+    Index(u32),
+    /// Signal or promise name.
+    Name(String),
+}
+
+/// Why an attempt ended without a terminal frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptFailure {
+    /// HTTP-like code.
+    pub code: u32,
+    /// What happened and what to do about it.
+    pub message: String,
+    /// Documentation code such as `RT0010`.
+    pub doc_code: &'static str,
+}

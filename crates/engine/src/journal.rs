@@ -1,0 +1,115 @@
+//! Appending to a journal, and what a new notification leads to.
+//!
+//! - Owns: entry numbering, pinning, forwarding to the open stream, waking the suspended.
+//! - Invariant: notifications reach the SDK in journal order, and only those appended while the
+//!   request stream was open; the rest is in the next replay.
+
+use bytes::Bytes;
+use reveille_protocol::frame::{Frame, MessageType};
+use reveille_protocol::message::{Notification, ProposeRunCompletionAck, Void, notification};
+
+use crate::attempt;
+use crate::await_tree::{self, Leaf};
+use crate::effect::Effect;
+use crate::keys;
+use crate::record::{JournalEntry, Status};
+use crate::tx::{EngineError, Invocation, Tx};
+
+/// How a notification travels on the open stream of the current attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// As it is stored.
+    Full,
+    /// As an acknowledgement: the SDK knows the value, it proposed it.
+    Ack,
+}
+
+/// Appends a command that the SDK created, verbatim. The first one pins deployment and version.
+pub fn append_command(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageType, payload: Bytes) {
+    append(tx, invocation, ty, payload);
+    invocation.record.commands_len += 1;
+    if invocation.record.pinned_deployment.is_empty() {
+        invocation.record.pinned_deployment = invocation.record.attempt_deployment.clone();
+    }
+}
+
+/// Appends a notification, then forwards it or wakes the invocation, whatever its state asks for.
+pub fn append_notification(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    ty: MessageType,
+    notification: &Notification,
+    reply: Reply,
+) -> Result<(), EngineError> {
+    let frame = Frame::message(ty, notification);
+    append(tx, invocation, ty, frame.payload.clone());
+    match invocation.status() {
+        Status::Running if invocation.record.input_open => {
+            let frame = match (reply, &notification.id) {
+                (Reply::Ack, Some(notification::Id::CompletionId(completion_id))) => {
+                    let ack = ProposeRunCompletionAck { completion_id: *completion_id };
+                    Frame::message(MessageType::PROPOSE_RUN_COMPLETION_ACK, &ack)
+                }
+                _ => frame,
+            };
+            tx.emit(Effect::Forward(invocation.id, invocation.record.attempt, frame));
+        }
+        Status::Suspended => {
+            let leaf = Leaf::of(notification);
+            let tree = invocation.record.awaiting.as_mut();
+            let wake = match (tree, leaf) {
+                (Some(tree), Some(leaf)) => await_tree::settle(tree, &leaf, is_failure(notification)),
+                _ => false,
+            };
+            if wake {
+                attempt::start(tx, invocation)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Completes a command of this very invocation within its step.
+pub fn complete_now(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    ty: MessageType,
+    completion_id: u32,
+    result: notification::Result,
+) -> Result<(), EngineError> {
+    let notification = completion(completion_id, result);
+    append_notification(tx, invocation, ty, &notification, Reply::Full)
+}
+
+/// A completion notification.
+pub fn completion(completion_id: u32, result: notification::Result) -> Notification {
+    Notification {
+        id: Some(notification::Id::CompletionId(completion_id)),
+        result: Some(result),
+    }
+}
+
+/// The cancel signal.
+pub fn cancel_signal() -> Notification {
+    Notification {
+        id: Some(notification::Id::SignalId(reveille_protocol::signal::CANCEL)),
+        result: Some(notification::Result::Void(Void {})),
+    }
+}
+
+/// True when the result of a notification is a failure.
+pub fn is_failure(notification: &Notification) -> bool {
+    matches!(notification.result, Some(notification::Result::Failure(_)))
+}
+
+fn append(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageType, payload: Bytes) {
+    let now = tx.now();
+    let key = keys::journal(invocation.id, invocation.record.journal_len);
+    tx.write(key, JournalEntry { at: now, frame: Frame::new(ty, payload) }.encode());
+    let record = &mut invocation.record;
+    record.journal_len += 1;
+    record.modified_at = now;
+    record.last_entry_at = now;
+    record.failed_attempts = 0;
+}

@@ -1,0 +1,68 @@
+//! Locks of object keys: one exclusive invocation at a time, the others in order.
+//!
+//! - Owns: the lock row and the queue behind it.
+//! - Invariant: the holder is the only exclusive invocation of its key that is neither queued nor
+//!   completed. The head of the queue is kept in the lock row, so that taking the next one never
+//!   walks over rows that were deleted before.
+
+use bytes::Bytes;
+
+use crate::attempt;
+use crate::keys;
+use crate::message::id_bytes;
+use crate::record::{LockRecord, Status, encode};
+use crate::tx::{EngineError, Invocation, Tx};
+
+/// Takes the lock, or queues behind it. Returns true when the lock is held.
+pub fn acquire(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<bool, EngineError> {
+    let key = keys::lock(invocation.instance());
+    let Some(mut lock) = tx.read::<LockRecord>(&key)? else {
+        let lock = LockRecord { holder: id_bytes(invocation.id), head: 0, tail: 0 };
+        tx.write(key, encode(&lock));
+        return Ok(true);
+    };
+    invocation.record.set_status(Status::Queued);
+    invocation.record.queue_position = lock.tail;
+    tx.write(keys::queue(invocation.instance(), lock.tail), id_bytes(invocation.id));
+    lock.tail += 1;
+    tx.write(key, encode(&lock));
+    Ok(false)
+}
+
+/// Gives the lock of a completed holder to the next in the queue and starts it.
+pub fn release(tx: &mut Tx<'_>, holder: &Invocation) -> Result<(), EngineError> {
+    let instance = holder.instance();
+    let key = keys::lock(instance);
+    let Some(mut lock) = tx.read::<LockRecord>(&key)? else { return Ok(()) };
+    if lock.holder != holder.id.as_bytes().as_slice() {
+        return Ok(());
+    }
+    let start = keys::queue(instance, lock.head);
+    let end = keys::queue(instance, lock.tail);
+    let Some((row, id)) = tx.scan(&start, &end, 1)?.pop() else {
+        tx.delete(key);
+        return Ok(());
+    };
+    let found = match keys::parse_id(&id) {
+        Some(id) => tx.load(id)?,
+        None => None,
+    };
+    let Some(mut next) = found else {
+        return Err(EngineError::corrupt(&row, "the queued invocation does not exist"));
+    };
+    tx.delete(row);
+    lock.head = next.record.queue_position + 1;
+    lock.holder = id;
+    tx.write(key, encode(&lock));
+    attempt::start(tx, &mut next)
+}
+
+/// Removes a queued invocation from the queue.
+pub fn leave_queue(tx: &mut Tx<'_>, invocation: &Invocation) {
+    tx.delete(keys::queue(invocation.instance(), invocation.record.queue_position));
+}
+
+/// The bytes of the holder, for tests and checks.
+pub fn holder(tx: &Tx<'_>, instance: keys::Instance<'_>) -> Result<Option<Bytes>, EngineError> {
+    Ok(tx.read::<LockRecord>(&keys::lock(instance))?.map(|lock| lock.holder))
+}

@@ -1,0 +1,111 @@
+//! What is kept of completed invocations, for how long, and how it is forgotten.
+//!
+//! - Invariant: expiry is exact when read ([`crate::tx::Tx::load`] forgets what is over), the timer
+//!   only cleans up behind it.
+
+use reveille_protocol::id::InvocationId;
+
+use crate::command::{Millis, RequestId};
+use crate::complete;
+use crate::effect::{Effect, Reply};
+use crate::keys::{self, TimerKind, tag};
+use crate::record::{InvocationRecord, Kind, Status};
+use crate::timer;
+use crate::tx::{EngineError, Invocation, Tx};
+
+/// Keeps a completed invocation for its retention, or forgets it at once.
+pub fn keep(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
+    let retention = invocation.record.completion_retention_ms;
+    if retention == 0 {
+        return purge(tx, invocation);
+    }
+    timer::set(tx, invocation.expires_at(), TimerKind::Purge, invocation.id, 0);
+    match invocation.record.journal_retention_ms {
+        0 => drop_journal(tx, invocation),
+        kept if kept < retention => {
+            let due = invocation.record.completed_at.saturating_add(kept);
+            timer::set(tx, due, TimerKind::PurgeJournal, invocation.id, 0);
+        }
+        _ => {}
+    }
+    tx.put(invocation);
+    Ok(())
+}
+
+/// An operator forgets a completed invocation.
+pub fn on_purge(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result<(), EngineError> {
+    let reply = match tx.load(id)? {
+        None => Reply::NotFound(id),
+        Some(invocation) if invocation.status() == Status::Completed => {
+            purge(tx, &invocation)?;
+            Reply::Done
+        }
+        Some(_) => Reply::Conflict(format!("The invocation '{id}' is not yet completed.")),
+    };
+    tx.emit(Effect::Reply(request, reply));
+    Ok(())
+}
+
+/// The retention of a completed invocation is over. Loading it has forgotten it already, unless the
+/// id is in use again by a later invocation.
+pub fn on_due(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> {
+    tx.load(id)?;
+    Ok(())
+}
+
+/// The retention of a journal is over.
+pub fn on_journal_due(
+    tx: &mut Tx<'_>,
+    id: InvocationId,
+    due: Millis,
+) -> Result<(), EngineError> {
+    let Some(mut invocation) = tx.load(id)? else { return Ok(()) };
+    let record = &invocation.record;
+    let expected = record.completed_at.saturating_add(record.journal_retention_ms);
+    if invocation.status() == Status::Completed && expected == due {
+        complete::move_result_out_of_journal(tx, &mut invocation)?;
+        drop_journal(tx, &mut invocation);
+        tx.put(&invocation);
+    }
+    Ok(())
+}
+
+/// Forgets a completed invocation; with a workflow run also the state and promises of its key.
+pub fn purge(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError> {
+    let id = invocation.id;
+    tx.delete(keys::invocation(id));
+    delete_journal_rows(tx, id, invocation.record.journal_len);
+    if invocation.record.decisions_len > 0 {
+        tx.delete_range(&keys::of_invocation(tag::DECISION, id))?;
+    }
+    unset_timers(tx, id, &invocation.record);
+    if invocation.kind() == Kind::WorkflowRun {
+        tx.delete_range(&keys::of_instance_range(tag::STATE, invocation.instance()))?;
+        tx.delete_range(&keys::of_instance_range(tag::PROMISE, invocation.instance()))?;
+    }
+    Ok(())
+}
+
+fn unset_timers(tx: &mut Tx<'_>, id: InvocationId, record: &InvocationRecord) {
+    if record.completion_retention_ms == 0 {
+        return;
+    }
+    let at = |retention: Millis| record.completed_at.saturating_add(retention);
+    timer::unset(tx, at(record.completion_retention_ms), TimerKind::Purge, id, 0);
+    if (1..record.completion_retention_ms).contains(&record.journal_retention_ms) {
+        timer::unset(tx, at(record.journal_retention_ms), TimerKind::PurgeJournal, id, 0);
+    }
+}
+
+fn drop_journal(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+    delete_journal_rows(tx, invocation.id, invocation.record.journal_len);
+    invocation.record.journal_len = 0;
+    invocation.record.commands_len = 0;
+    invocation.record.output_index = None;
+}
+
+fn delete_journal_rows(tx: &mut Tx<'_>, id: InvocationId, len: u32) {
+    for index in 0..len {
+        tx.delete(keys::journal(id, index));
+    }
+}

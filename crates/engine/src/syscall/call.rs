@@ -1,0 +1,162 @@
+//! Calls and sends to other handlers.
+//!
+//! - Owns: preconditions, the id of the callee and its invocation message.
+//! - Invariant: the callee's id is known when the command is stored, so the id notification never
+//!   waits for the callee's partition.
+
+use bytes::Bytes;
+use prost::Message as _;
+use reveille_protocol::frame::{Frame, MessageType};
+use reveille_protocol::id::InvocationId;
+use reveille_protocol::message::{
+    CallCommand, Header, InputCommand, OneWayCallCommand, Value, notification,
+};
+
+use super::{await_completion, caller, check_name};
+use crate::command::{Invoke, Source, Target};
+use crate::frames::{Stop, violation};
+use crate::identity;
+use crate::journal::{append_command, complete_now};
+use crate::message::{Message, id_bytes};
+use crate::record::Pending;
+use crate::schema::{HandlerKind, ServiceKind};
+use crate::tx::{Invocation, Tx, decode_payload};
+
+pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
+    let command: CallCommand = decode_payload(&frame.payload)?;
+    check_scope(command.scope.as_deref(), command.limit_key.as_deref())?;
+    let idempotency_key = command.idempotency_key;
+    let (service, handler) = (command.service_name, command.handler_name);
+    let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
+    let id = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    append_command(tx, invocation, frame.ty, frame.payload.clone());
+    announce(tx, invocation, command.invocation_id_notification_idx, id)?;
+    let pending = Pending { target: id_bytes(id), ..Pending::default() };
+    await_completion(tx, invocation, command.result_completion_id, frame.ty, pending);
+    tx.send(Message::Invoke(Box::new(Invoke {
+        id,
+        target,
+        input: input(command.headers, command.parameter),
+        idempotency_key,
+        start_at: None,
+        caller: Some(caller(invocation, command.result_completion_id)),
+        source: Source::Handler(invocation.id),
+    })))?;
+    Ok(())
+}
+
+pub fn on_one_way_call(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    frame: &Frame,
+) -> Result<(), Stop> {
+    let command: OneWayCallCommand = decode_payload(&frame.payload)?;
+    check_scope(command.scope.as_deref(), command.limit_key.as_deref())?;
+    let idempotency_key = command.idempotency_key;
+    let (service, handler) = (command.service_name, command.handler_name);
+    let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
+    let id = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    append_command(tx, invocation, frame.ty, frame.payload.clone());
+    announce(tx, invocation, command.invocation_id_notification_idx, id)?;
+    tx.send(Message::Invoke(Box::new(Invoke {
+        id,
+        target,
+        input: input(command.headers, command.parameter),
+        idempotency_key,
+        start_at: Some(command.invoke_time).filter(|at| *at > tx.now()),
+        caller: None,
+        source: Source::Handler(invocation.id),
+    })))?;
+    Ok(())
+}
+
+/// Checks the target of a call against what is registered.
+fn resolve(
+    tx: &Tx<'_>,
+    service: String,
+    key: String,
+    handler: String,
+    idempotency_key: Option<&str>,
+) -> Result<Target, Stop> {
+    check_name("object key", key.as_bytes())?;
+    check_name("idempotency key", idempotency_key.unwrap_or_default().as_bytes())?;
+    let Some((found, handler_schema)) = tx.context.schema.handler(&service, &handler) else {
+        return Err(violation(
+            "RT0018",
+            format!(
+                "failed precondition: the service handler {service}/{handler} was not found; the \
+                 call is retried until its deployment is registered"
+            ),
+        ));
+    };
+    if found.kind == ServiceKind::Service && !key.is_empty() {
+        let text = format!(
+            "failed precondition: a key was provided, but the callee '{service}' is a Service"
+        );
+        return Err(violation("RT0017", text));
+    }
+    if idempotency_key == Some("") {
+        let text = "failed precondition: the idempotency key is empty".to_owned();
+        return Err(violation("RT0017", text));
+    }
+    if idempotency_key.is_some() && handler_schema.kind == HandlerKind::Workflow {
+        let text = format!(
+            "failed precondition: an idempotency key was given for the run handler of workflow \
+             '{service}', which is idempotent by its key already"
+        );
+        return Err(violation("RT0017", text));
+    }
+    let key = found.kind.keyed().then_some(key);
+    Ok(Target { service, key, handler })
+}
+
+fn check_scope(scope: Option<&str>, limit_key: Option<&str>) -> Result<(), Stop> {
+    let given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+    if given(scope) || given(limit_key) {
+        let text = "scopes and limit keys are not supported by this server yet".to_owned();
+        return Err(violation("RT0017", text));
+    }
+    Ok(())
+}
+
+/// The id of the callee: derived from the target when that is idempotent, else from the command.
+fn callee_id(
+    tx: &Tx<'_>,
+    parent: &Invocation,
+    target: &Target,
+    idempotency_key: Option<&str>,
+) -> InvocationId {
+    let handler = tx.context.schema.handler(&target.service, &target.handler);
+    let run = handler.is_some_and(|(_, handler)| handler.kind == HandlerKind::Workflow);
+    match (run, target.key.as_deref(), idempotency_key) {
+        (true, Some(key), _) => identity::workflow_run_id(&target.service, key),
+        (_, _, Some(idempotency_key)) => identity::idempotent_id(target, idempotency_key),
+        (_, key, None) => {
+            let record = &parent.record;
+            let index = record.commands_len;
+            identity::child_id(parent.id, record.created_at, index, key, tx.now())
+        }
+    }
+}
+
+/// Tells the caller the id of the callee.
+fn announce(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    completion_id: u32,
+    id: InvocationId,
+) -> Result<(), Stop> {
+    let result = notification::Result::InvocationId(id.to_string());
+    let ty = MessageType::CALL_INVOCATION_ID_NOTIFICATION;
+    complete_now(tx, invocation, ty, completion_id, result)?;
+    Ok(())
+}
+
+fn input(headers: Vec<Header>, parameter: Bytes) -> Bytes {
+    let command = InputCommand {
+        headers,
+        value: Some(Value { content: parameter }),
+        name: String::new(),
+    };
+    command.encode_to_vec().into()
+}

@@ -1,0 +1,277 @@
+//! One step in the making: reads through to the view, writes kept aside, effects in order.
+//!
+//! - Owns: read-your-writes, typed access to records, sending messages to other invocations.
+//! - Does not own: rules; those are the modules that take a [`Tx`].
+//! - Invariant: nothing reaches the view. A step that fails half-way leaves no trace.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use reveille_protocol::id::InvocationId;
+
+use crate::command::{Millis, PartitionNumber};
+use crate::effect::Effect;
+use crate::identity::{SecretKey, partition_of};
+use crate::keys;
+use crate::message::Message;
+use crate::record::{self, InvocationRecord, Kind, Status};
+use crate::schema::Schema;
+
+/// What the engine reads: committed rows plus the writes of earlier steps of the same partition.
+pub trait View {
+    /// Reads one row.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError>;
+    /// Reads rows with `start <= key < end` in key order, at most `limit`.
+    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, ViewError>;
+}
+
+/// A view could not read. The step is dropped as if it had never begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read: {0}")]
+pub struct ViewError(pub String);
+
+/// Why a step failed. The partition must stop: its data needs an operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A stored row cannot be understood.
+    #[error("row {key} is corrupt: {detail}")]
+    Corrupt {
+        /// The key, in hex after its table tag.
+        key: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The view could not read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+}
+
+impl EngineError {
+    /// Makes the error for a row that cannot be understood.
+    pub fn corrupt(key: &[u8], detail: &str) -> EngineError {
+        let mut text = String::with_capacity(key.len() * 2);
+        if let Some((tag, rest)) = key.split_first() {
+            text.push(char::from(*tag));
+            text.push(':');
+            text.extend(rest.iter().map(|byte| format!("{byte:02x}")));
+        }
+        EngineError::Corrupt { key: text, detail: detail.to_owned() }
+    }
+}
+
+/// What does not change during a step.
+pub struct Context<'a> {
+    /// The time of the step.
+    pub now: Millis,
+    /// Everything registered.
+    pub schema: &'a Schema,
+    /// The partition that applies the step.
+    pub partition: PartitionNumber,
+    /// Number of partitions.
+    pub partitions: u16,
+    /// Key of awakeable secrets.
+    pub secret_key: &'a SecretKey,
+    /// Time that an attempt which awaits an answer likely to come soon keeps its stream.
+    pub hold_ms: u64,
+}
+
+/// An invocation that a rule works on: its record is written back by [`Tx::put`].
+#[derive(Debug)]
+pub struct Invocation {
+    /// Its id.
+    pub id: InvocationId,
+    /// Its record.
+    pub record: InvocationRecord,
+}
+
+impl Invocation {
+    /// Its life-cycle state.
+    pub fn status(&self) -> Status {
+        self.record.status()
+    }
+
+    /// Kind of its handler.
+    pub fn kind(&self) -> Kind {
+        self.record.kind()
+    }
+
+    /// Service and key; plain services have the empty key.
+    pub fn instance(&self) -> keys::Instance<'_> {
+        keys::Instance {
+            service: &self.record.service,
+            key: self.record.key.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// When a completed invocation is forgotten.
+    pub fn expires_at(&self) -> Millis {
+        self.record.completed_at.saturating_add(self.record.completion_retention_ms)
+    }
+}
+
+/// One step in the making.
+pub struct Tx<'a> {
+    /// What does not change.
+    pub context: &'a Context<'a>,
+    view: &'a dyn View,
+    writes: BTreeMap<Bytes, Option<Bytes>>,
+    effects: Vec<Effect>,
+    local: VecDeque<Message>,
+}
+
+impl<'a> Tx<'a> {
+    /// Begins a step.
+    pub fn new(view: &'a dyn View, context: &'a Context<'a>) -> Tx<'a> {
+        Tx {
+            context,
+            view,
+            writes: BTreeMap::new(),
+            effects: Vec::new(),
+            local: VecDeque::new(),
+        }
+    }
+
+    /// Ends the step.
+    pub fn finish(self) -> crate::Step {
+        debug_assert!(self.local.is_empty(), "every local message is delivered within its step");
+        crate::Step { writes: self.writes.into_iter().collect(), effects: self.effects }
+    }
+
+    /// The time of the step.
+    pub fn now(&self) -> Millis {
+        self.context.now
+    }
+
+    /// Adds an effect.
+    pub fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Reads a row, own writes included.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        match self.writes.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.view.get(key)?),
+        }
+    }
+
+    /// Reads rows in key order, own writes included, at most `limit`.
+    pub fn scan(
+        &self,
+        start: &Bytes,
+        end: &Bytes,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
+        if self.writes.range(start.clone()..end.clone()).next().is_none() {
+            return Ok(self.view.scan(start, end, limit)?);
+        }
+        // Own deletes may hide rows of the view, so that many more are read.
+        let hidden = self.writes.range(start.clone()..end.clone()).filter(|w| w.1.is_none()).count();
+        let rows = self.view.scan(start, end, limit.saturating_add(hidden))?;
+        let mut merged: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
+        for (key, value) in self.writes.range(start.clone()..end.clone()) {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.clone()),
+                None => merged.remove(key),
+            };
+        }
+        Ok(merged.into_iter().take(limit).collect())
+    }
+
+    /// Writes a row.
+    pub fn write(&mut self, key: Bytes, value: Bytes) {
+        self.writes.insert(key, Some(value));
+    }
+
+    /// Deletes a row.
+    pub fn delete(&mut self, key: Bytes) {
+        self.writes.insert(key, None);
+    }
+
+    /// Deletes all rows of a range.
+    pub fn delete_range(&mut self, range: &(Bytes, Bytes)) -> Result<(), EngineError> {
+        for (key, _) in self.scan(&range.0, &range.1, usize::MAX)? {
+            self.delete(key);
+        }
+        Ok(())
+    }
+
+    /// Reads a record of the table that `key` belongs to.
+    pub fn read<M: prost::Message + Default>(&self, key: &[u8]) -> Result<Option<M>, EngineError> {
+        self.get(key)?.map(|value| record::decode(key, &value)).transpose()
+    }
+
+    /// Loads an invocation. One whose retention is over is forgotten here and now, so that expiry is
+    /// exact when read whatever the cleaner does.
+    pub fn load(&mut self, id: InvocationId) -> Result<Option<Invocation>, EngineError> {
+        let Some(record) = self.read::<InvocationRecord>(&keys::invocation(id))? else {
+            return Ok(None);
+        };
+        let invocation = Invocation { id, record };
+        if invocation.status() == Status::Completed && invocation.expires_at() <= self.now() {
+            crate::retention::purge(self, &invocation)?;
+            return Ok(None);
+        }
+        Ok(Some(invocation))
+    }
+
+    /// Writes an invocation back.
+    pub fn put(&mut self, invocation: &Invocation) {
+        self.write(keys::invocation(invocation.id), record::encode(&invocation.record));
+    }
+
+    /// Sends a message to an invocation: within this step when it lives in this partition, through
+    /// the outbox when it lives in another.
+    pub fn send(&mut self, message: Message) -> Result<(), EngineError> {
+        let to = partition_of(message.target(), self.context.partitions);
+        if to == self.context.partition {
+            self.local.push_back(message);
+            return Ok(());
+        }
+        let key = keys::outbox_seq(to);
+        let seq = self.read_seq(&key)? + 1;
+        self.write(key, Bytes::copy_from_slice(&seq.to_be_bytes()));
+        let encoded = message.encode();
+        self.write(keys::outbox(to, seq), encoded.clone());
+        self.emit(Effect::Send(to, seq, encoded));
+        Ok(())
+    }
+
+    /// Takes the next message to an invocation of this partition.
+    pub fn next_local(&mut self) -> Option<Message> {
+        self.local.pop_front()
+    }
+
+    /// Reads a sequence number; 0 when there is none yet.
+    pub fn read_seq(&self, key: &[u8]) -> Result<u64, EngineError> {
+        let Some(value) = self.get(key)? else { return Ok(0) };
+        let bytes = value.as_ref().try_into();
+        let bytes = bytes.map_err(|_| EngineError::corrupt(key, "not a sequence number"))?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    /// Reads the journal of an invocation from an index on.
+    pub fn journal(
+        &self,
+        invocation: &Invocation,
+        from: u32,
+    ) -> Result<Vec<record::JournalEntry>, EngineError> {
+        let len = invocation.record.journal_len;
+        if from >= len {
+            return Ok(Vec::new());
+        }
+        let start = keys::journal(invocation.id, from);
+        let end = keys::journal(invocation.id, len);
+        let rows = self.scan(&start, &end, usize::MAX)?;
+        if rows.len() != (len - from) as usize {
+            let detail = format!("the journal has {} of {} entries", rows.len(), len - from);
+            return Err(EngineError::corrupt(&start, &detail));
+        }
+        rows.iter().map(|(key, value)| record::JournalEntry::decode(key, value)).collect()
+    }
+}
+
+/// Decodes what the SDK sent, for rules that turn a decode error into a failed attempt.
+pub fn decode_payload<M: prost::Message + Default>(payload: &Bytes) -> Result<M, prost::DecodeError> {
+    M::decode(payload.clone())
+}

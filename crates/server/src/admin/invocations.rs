@@ -1,0 +1,134 @@
+//! `/invocations/{id}`: cancel, kill, resume, purge.
+//!
+//! - Owns: statuses and texts of the answers.
+//! - Does not own: what a state allows (crate `engine`).
+
+use axum::{
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use reveille_engine::{
+    command::{Command, RequestId},
+    effect::Reply,
+};
+use reveille_protocol::id::InvocationId;
+use serde::Deserialize;
+
+use super::{Admin, problem::Problem};
+
+/// Makes the command of a verb.
+type Verb = fn(RequestId, InvocationId) -> Command;
+
+const CANCEL: Verb = |request, id| Command::Cancel { request, id };
+const KILL: Verb = |request, id| Command::Kill { request, id };
+const RESUME: Verb = |request, id| Command::Resume { request, id };
+const PURGE: Verb = |request, id| Command::Purge { request, id };
+
+/// The query of `resume`.
+#[derive(Deserialize)]
+pub(super) struct Resume {
+    deployment: Option<String>,
+}
+
+/// The query of `DELETE /invocations/{id}`.
+#[derive(Deserialize)]
+pub(super) struct Delete {
+    mode: Option<String>,
+}
+
+/// `PATCH /invocations/{id}/cancel`: 202 when the handler will see it, 200 when it is done.
+pub(super) async fn cancel(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    control(&admin, parse_id(&id)?, CANCEL).await
+}
+
+/// `PATCH /invocations/{id}/kill`.
+pub(super) async fn kill(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    control(&admin, parse_id(&id)?, KILL).await
+}
+
+/// `PATCH /invocations/{id}/resume`. An invocation stays on its deployment.
+pub(super) async fn resume(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<Resume>,
+) -> Result<StatusCode, Problem> {
+    let id = parse_id(&id)?;
+    if let Some(deployment) = query.deployment.filter(|deployment| deployment != "keep") {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "The query parameter 'deployment' is invalid. Reason: '{deployment}' is not \
+                 supported, only 'keep' is"
+            ),
+        ));
+    }
+    control(&admin, id, RESUME).await
+}
+
+/// `PATCH /invocations/{id}/purge`.
+pub(super) async fn purge(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    control(&admin, parse_id(&id)?, PURGE).await
+}
+
+/// `DELETE /invocations/{id}?mode=cancel|kill|purge`: the older form, 202 whatever becomes of it.
+pub(super) async fn delete(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<Delete>,
+) -> Result<StatusCode, Problem> {
+    let id = parse_id(&id)?;
+    let verb = match query.mode.as_deref() {
+        None | Some("cancel" | "Cancel") => CANCEL,
+        Some("kill" | "Kill") => KILL,
+        Some("purge" | "Purge") => PURGE,
+        Some(mode) => {
+            return Err(Problem::unparsable(format!(
+                "Failed to deserialize query string: mode: unknown variant `{mode}`, expected one \
+                 of `cancel`, `kill`, `purge`"
+            )));
+        }
+    };
+    admin.partitions.ask(id, move |request| verb(request, id)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Reads an invocation id out of a path.
+pub(super) fn parse_id(id: &str) -> Result<InvocationId, Problem> {
+    id.parse::<InvocationId>().map_err(|reason| {
+        let message = format!("The request field 'invocation_id' is invalid. Reason: {reason}");
+        Problem::new(StatusCode::BAD_REQUEST, message)
+    })
+}
+
+/// Answers for a reply that is no success of the asking route.
+pub(super) fn refusal(reply: Reply) -> Problem {
+    match reply {
+        Reply::NotFound(id) => {
+            Problem::not_found(format!("The requested invocation '{id}' does not exist"))
+        }
+        Reply::Conflict(text) => Problem::new(StatusCode::CONFLICT, text),
+        Reply::TooEarly(text) => Problem::new(StatusCode::TOO_EARLY, text),
+        Reply::Unavailable(text) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, text),
+        reply => {
+            tracing::error!(?reply, "a partition answered an admin request with another's reply");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unexpected answer, see the log")
+        }
+    }
+}
+
+async fn control(admin: &Admin, id: InvocationId, verb: Verb) -> Result<StatusCode, Problem> {
+    match admin.partitions.ask(id, move |request| verb(request, id)).await? {
+        Reply::Done => Ok(StatusCode::OK),
+        Reply::Accept => Ok(StatusCode::ACCEPTED),
+        reply => Err(refusal(reply)),
+    }
+}

@@ -1,0 +1,96 @@
+//! The operator's API: registration, services, control of invocations, waits.
+//!
+//! | route | module |
+//! |---|---|
+//! | `/health`, `/version`, `/cluster-health`, lists that are always empty | [`simple`] |
+//! | `/deployments…` | [`deployments`] |
+//! | `/services…` | [`services`] |
+//! | `/invocations/{id}…` | [`invocations`] |
+//! | `/waits` | [`wait_list`] |
+//! | `/waits/{invocation}/{wait}/…` | [`wait_control`] |
+//!
+//! Every route exists bare and under `/v2`, `/v3` and `/v4`.
+//! - Owns: routes, statuses and bodies.
+//! - Does not own: what a request means ([`crate::registry`], crate `engine`).
+//! - Invariant: a 2xx answer to a change is given only after the change is durable.
+
+mod deployments;
+mod invocations;
+mod problem;
+mod services;
+mod simple;
+mod wait_control;
+mod wait_list;
+mod wait_merge;
+
+#[cfg(test)]
+mod tests;
+
+use std::{future::Future, io};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{any, delete, get, patch, post},
+};
+use tokio::net::TcpListener;
+
+use crate::{limits, partition::Partitions, registry::Registry};
+
+/// What the API needs of the server.
+#[derive(Clone)]
+pub struct Admin {
+    /// Deployments and services.
+    pub registry: Registry,
+    /// Invocations.
+    pub partitions: Partitions,
+    /// Where callers connect, as a URI with a slash at the end.
+    pub ingress_endpoint: String,
+}
+
+/// Serves the API on a listener until `shutdown` is ready and open requests are answered.
+pub async fn serve(
+    listener: TcpListener,
+    admin: Admin,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    axum::serve(listener, router(admin)).with_graceful_shutdown(shutdown).await
+}
+
+/// Makes the routes.
+pub fn router(admin: Admin) -> Router {
+    let routes = routes();
+    Router::new()
+        .merge(routes.clone())
+        .nest("/v2", routes.clone())
+        .nest("/v3", routes.clone())
+        .nest("/v4", routes)
+        .route("/v1", any(simple::unsupported_version))
+        .route("/v1/{*rest}", any(simple::unsupported_version))
+        .layer(DefaultBodyLimit::max(limits::ADMIN_BODY_BYTES))
+        .with_state(admin)
+}
+
+fn routes() -> Router<Admin> {
+    Router::new()
+        .route("/health", get(simple::health))
+        .route("/version", get(simple::version))
+        .route("/cluster-health", get(simple::cluster_health))
+        .route("/subscriptions", get(simple::subscriptions))
+        .route("/kafka-clusters", get(simple::kafka_clusters))
+        .route("/deployments", get(deployments::list).post(deployments::register))
+        .route("/deployments/{deployment}", get(deployments::one).delete(deployments::remove))
+        .route("/services", get(services::list))
+        .route("/services/{service}", get(services::one))
+        .route("/services/{service}/handlers", get(services::handlers))
+        .route("/services/{service}/handlers/{handler}", get(services::handler))
+        .route("/invocations/{invocation}", delete(invocations::delete))
+        .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
+        .route("/invocations/{invocation}/kill", patch(invocations::kill))
+        .route("/invocations/{invocation}/resume", patch(invocations::resume))
+        .route("/invocations/{invocation}/purge", patch(invocations::purge))
+        .route("/waits", get(wait_list::list))
+        .route("/waits/{invocation}/{wait}/resolve", post(wait_control::resolve))
+        .route("/waits/{invocation}/{wait}/reject", post(wait_control::reject))
+        .route("/waits/{invocation}/{wait}/replace", post(wait_control::replace))
+}

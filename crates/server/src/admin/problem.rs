@@ -1,0 +1,90 @@
+//! Every answer of the API that is not a success.
+//!
+//! - Owns: the error body `{"message","restate_code"}`, the plain-text form of input that cannot be
+//!   parsed, and which error of the server gets which status.
+//! - Invariant: the text tells the client what to do; what only an operator may know is logged.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use reveille_store::StoreError;
+use serde::Serialize;
+
+use crate::{partition::Refused, registry::RegistryError};
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    message: String,
+    /// Documentation code that clients know.
+    code: Option<&'static str>,
+    /// True for input that could not be parsed: its answer is plain text.
+    plain: bool,
+}
+
+/// The error body.
+#[derive(Serialize)]
+struct Body {
+    message: String,
+    restate_code: Option<&'static str>,
+}
+
+impl Problem {
+    /// Makes an answer with the error body.
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Problem {
+        Problem { status, message: message.into(), code: None, plain: false }
+    }
+
+    /// Answers 400 with plain text, as for a path or query that cannot be parsed.
+    pub(super) fn unparsable(message: impl Into<String>) -> Problem {
+        let message = message.into();
+        Problem { status: StatusCode::BAD_REQUEST, message, code: None, plain: true }
+    }
+
+    /// Answers 404 with the error body.
+    pub(super) fn not_found(message: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, message)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if self.plain {
+            return (self.status, self.message).into_response();
+        }
+        let body = Body { message: self.message, restate_code: self.code };
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<RegistryError> for Problem {
+    fn from(error: RegistryError) -> Problem {
+        let status = match &error {
+            RegistryError::Discovery { invalid: true, .. }
+            | RegistryError::HandlerType { .. }
+            | RegistryError::TooManyDeployments => StatusCode::BAD_REQUEST,
+            RegistryError::ServiceType { .. } | RegistryError::InUse(_) => StatusCode::CONFLICT,
+            RegistryError::UnknownDeployment(_) => StatusCode::NOT_FOUND,
+            RegistryError::Store(StoreError::Full) | RegistryError::Stopped => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            RegistryError::Discovery { .. }
+            | RegistryError::ProtocolVersions { .. }
+            | RegistryError::Record { .. }
+            | RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if let RegistryError::Store(error) = &error {
+            tracing::error!(%error, "a change of the registry was not stored");
+        }
+        Problem { code: error.code(), ..Problem::new(status, error.to_string()) }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, refused.to_string())
+    }
+}

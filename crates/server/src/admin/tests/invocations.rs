@@ -1,0 +1,98 @@
+//! Control of invocations: replies to statuses.
+
+use reveille_engine::effect::Reply;
+use reveille_protocol::id::InvocationId;
+
+use super::Bench;
+use crate::partition::Refused;
+
+fn id() -> InvocationId {
+    InvocationId::from_parts(7, 9)
+}
+
+fn error(status: u16, message: &str) -> String {
+    format!("{status} {{\"message\":\"{message}\",\"restate_code\":null}}")
+}
+
+#[tokio::test]
+async fn each_reply_has_its_status() {
+    let bench = Bench::start().await;
+    let id = id();
+    let not_found = format!("The requested invocation '{id}' does not exist");
+    let stopping = "the server is stopping, retry in a moment";
+    for (reply, expected) in [
+        (Ok(Reply::Done), "200".to_owned()),
+        (Ok(Reply::Accept), "202".to_owned()),
+        (Ok(Reply::Conflict("so it is".to_owned())), error(409, "so it is")),
+        (Ok(Reply::TooEarly("not yet".to_owned())), error(425, "not yet")),
+        (Ok(Reply::NotFound(id)), error(404, &not_found)),
+        (Ok(Reply::Unavailable("later".to_owned())), error(503, "later")),
+        (Ok(Reply::NotReady(id)), error(500, "unexpected answer, see the log")),
+        (Err(Refused::Stopping), error(503, stopping)),
+    ] {
+        bench.partitions.reply(reply.clone());
+        for verb in ["cancel", "kill", "resume", "purge"] {
+            let path = format!("/v3/invocations/{id}/{verb}");
+            let answer = bench.send("PATCH", &path, "", "").await;
+            assert_eq!(answer.line(), expected, "{verb} {reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_verb_is_its_command() {
+    let bench = Bench::start().await;
+    bench.partitions.reply(Ok(Reply::Done));
+    let id = id();
+    for (method, path, command, status) in [
+        ("PATCH", "/cancel", "Cancel", 200),
+        ("PATCH", "/kill", "Kill", 200),
+        ("PATCH", "/resume", "Resume", 200),
+        ("PATCH", "/resume?deployment=keep", "Resume", 200),
+        ("PATCH", "/purge", "Purge", 200),
+        ("DELETE", "", "Cancel", 202),
+        ("DELETE", "?mode=cancel", "Cancel", 202),
+        ("DELETE", "?mode=Kill", "Kill", 202),
+        ("DELETE", "?mode=purge", "Purge", 202),
+    ] {
+        let answer = bench.send(method, &format!("/invocations/{id}{path}"), "", "").await;
+        assert_eq!(answer.line(), status.to_string(), "{path}");
+        let expected = format!("{command} {{ request: RequestId(7), id: {id} }}");
+        assert_eq!(bench.partitions.commands(), [expected], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn malformed_requests_reach_no_partition() {
+    let bench = Bench::start().await;
+    let id = id();
+    let field = |reason: &str| {
+        error(400, &format!("The request field 'invocation_id' is invalid. Reason: {reason}"))
+    };
+    for (method, path, expected) in [
+        ("PATCH", "foo/cancel".to_owned(), field("bad format")),
+        ("PATCH", "inv_1abc/kill".to_owned(), field("bad length")),
+        ("PATCH", "dp_10000000000000000000007/purge".to_owned(), field("bad format")),
+        (
+            "PATCH",
+            format!("{id}/resume?deployment=latest"),
+            error(
+                400,
+                "The query parameter 'deployment' is invalid. Reason: 'latest' is not supported, \
+                 only 'keep' is",
+            ),
+        ),
+        (
+            "DELETE",
+            format!("{id}?mode=stop"),
+            "400 Failed to deserialize query string: mode: unknown variant `stop`, expected one \
+             of `cancel`, `kill`, `purge`"
+                .to_owned(),
+        ),
+        ("PATCH", format!("{id}/explode"), "404".to_owned()),
+    ] {
+        let answer = bench.send(method, &format!("/invocations/{path}"), "", "").await;
+        assert_eq!(answer.line(), expected, "{path}");
+    }
+    assert!(bench.partitions.commands().is_empty());
+}

@@ -1,0 +1,155 @@
+//! `/waits/{invocation}/{wait}/…`: an administrator answers any wait, without its secret.
+//!
+//! - Owns: the check of JSON bodies and the receipt as JSON.
+//! - Does not own: who decided the wait (crate `engine`).
+//! - Invariant: a body that claims to be JSON and is not changes nothing.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use reveille_engine::{
+    command::{Command, Outcome, WaitName, WaitTarget},
+    effect::{Receipt, ReceiptOutcome, Reply, Verb},
+};
+use reveille_protocol::id::InvocationId;
+use serde::{Serialize, de::IgnoredAny};
+
+use super::{
+    Admin,
+    invocations::{parse_id, refusal},
+    problem::Problem,
+};
+use crate::registry::timestamp_ms;
+
+/// Failure code of rejections: HTTP has no place for another.
+const REJECTED_CODE: u32 = 500;
+
+/// The receipt as JSON.
+#[derive(Serialize)]
+struct ReceiptBody {
+    outcome: &'static str,
+    invocation_id: String,
+    wait: String,
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verb: Option<&'static str>,
+}
+
+/// `POST /waits/{invocation}/{wait}/resolve`: the body is the value.
+pub(super) async fn resolve(
+    State(admin): State<Admin>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    check_json(&headers, &body)?;
+    complete(&admin, path, &headers, Outcome::Success(body)).await
+}
+
+/// `POST /waits/{invocation}/{wait}/reject`: the body is the message of the failure.
+pub(super) async fn reject(
+    State(admin): State<Admin>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    check_json(&headers, &body)?;
+    let failure = Outcome::failure(REJECTED_CODE, &String::from_utf8_lossy(&body));
+    complete(&admin, path, &headers, failure).await
+}
+
+/// `POST /waits/{invocation}/{wait}/replace`: the body is the new value of a completion that no
+/// attempt has consumed; 409 when one has.
+pub(super) async fn replace(
+    State(admin): State<Admin>,
+    Path((invocation, wait)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let id = parse_id(&invocation)?;
+    check_json(&headers, &body)?;
+    let name = parse_name(&wait);
+    let completion = Outcome::Success(body);
+    let command = move |request| Command::ReplaceWait { request, id, name, completion };
+    let reply = admin.partitions.ask(id, command).await?;
+    answer(id, wait, reply)
+}
+
+async fn complete(
+    admin: &Admin,
+    (invocation, wait): (String, String),
+    headers: &HeaderMap,
+    completion: Outcome,
+) -> Result<Response, Problem> {
+    let id = parse_id(&invocation)?;
+    let target = WaitTarget::Admin(id, parse_name(&wait));
+    let idempotency_key = idempotency_key(headers)?;
+    let command =
+        move |request| Command::CompleteWait { request, wait: target, completion, idempotency_key };
+    let reply = admin.partitions.ask(id, command).await?;
+    answer(id, wait, reply)
+}
+
+fn answer(id: InvocationId, wait: String, reply: Reply) -> Result<Response, Problem> {
+    match reply {
+        Reply::Receipt(receipt) => Ok(show(id, wait, &receipt)),
+        reply => Err(refusal(reply)),
+    }
+}
+
+fn show(id: InvocationId, wait: String, receipt: &Receipt) -> Response {
+    let (status, outcome) = match receipt.outcome {
+        ReceiptOutcome::Completed => (StatusCode::OK, "completed"),
+        ReceiptOutcome::Replayed => (StatusCode::OK, "replayed"),
+        ReceiptOutcome::Conflict => (StatusCode::CONFLICT, "conflict"),
+        ReceiptOutcome::Gone => (StatusCode::GONE, "gone"),
+        ReceiptOutcome::Unknown => (StatusCode::NOT_FOUND, "unknown"),
+        ReceiptOutcome::Pending => (StatusCode::OK, "pending"),
+    };
+    let body = ReceiptBody {
+        outcome,
+        invocation_id: id.to_string(),
+        wait,
+        at: receipt.decided_at.map(timestamp_ms),
+        verb: receipt.verb.map(|verb| match verb {
+            Verb::Resolve => "resolve",
+            Verb::Reject => "reject",
+        }),
+    };
+    (status, Json(body)).into_response()
+}
+
+/// A number is the index of an awakeable, anything else a name.
+pub(super) fn parse_name(wait: &str) -> WaitName {
+    wait.parse().map_or_else(|_| WaitName::Name(wait.to_owned()), WaitName::Index)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().map_err(|_| {
+        Problem::new(StatusCode::BAD_REQUEST, "the header 'idempotency-key' is not ASCII text")
+    })?;
+    Ok(Some(key.to_owned()))
+}
+
+/// A handler that parses its answer would fail on every attempt if this were let through.
+fn check_json(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    if !is_json(headers) {
+        return Ok(());
+    }
+    serde_json::from_slice::<IgnoredAny>(body).map(|_| ()).map_err(|error| {
+        let message = format!("the content type is JSON, but the body does not parse: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, message)
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}

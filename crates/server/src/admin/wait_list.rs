@@ -1,0 +1,174 @@
+//! `GET /waits`: what is awaited, oldest first.
+//!
+//! - Owns: filters, pages and the JSON of a wait.
+//! - Does not own: the order over partitions ([`super::wait_merge`]), the rows (crate `engine`).
+//! - Invariant: a secret is never shown; a page examines a bounded number of rows, and following
+//!   `next` to its end shows every wait that was there all the time exactly once.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::StatusCode,
+};
+use reveille_engine::wait::{WaitKind, WaitRow};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Admin,
+    problem::Problem,
+    wait_merge::{Cursor, Merge},
+};
+use crate::{
+    limits,
+    registry::{parse_duration, timestamp_ms},
+};
+
+/// The query as sent. An empty parameter counts as absent.
+#[derive(Deserialize)]
+pub(super) struct WaitQuery {
+    service: Option<String>,
+    key: Option<String>,
+    kind: Option<String>,
+    older_than: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+}
+
+/// The query, parsed.
+struct Filter {
+    service: Option<String>,
+    key: Option<String>,
+    kind: Option<WaitKind>,
+    /// Waits that began later are not listed.
+    since_max: u64,
+    limit: usize,
+    after: Option<Cursor>,
+}
+
+/// The answer.
+#[derive(Serialize)]
+pub(super) struct WaitPage {
+    waits: Vec<Wait>,
+    next: Option<String>,
+}
+
+/// One wait.
+#[derive(Serialize)]
+pub(super) struct Wait {
+    kind: &'static str,
+    invocation_id: String,
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    target: String,
+    service: String,
+    key: Option<String>,
+    handler: String,
+    since: String,
+    attempt: u32,
+}
+
+/// `GET /waits`.
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Query(query): Query<WaitQuery>,
+) -> Result<Json<WaitPage>, Problem> {
+    let filter = Filter::parse(query, now_ms())?;
+    let mut merge = Merge::start(admin.partitions, filter.after.as_ref(), filter.since_max).await?;
+    let mut waits = Vec::new();
+    let mut last = None;
+    let mut examined = 0;
+    while waits.len() < filter.limit && examined < limits::WAIT_ROWS_EXAMINED {
+        let Some((cursor, row)) = merge.next().await? else { break };
+        examined += 1;
+        last = Some(cursor);
+        if filter.matches(&row) {
+            waits.push(show(row));
+        }
+    }
+    let next = if merge.is_done() { None } else { last.map(|cursor| cursor.encode()) };
+    Ok(Json(WaitPage { waits, next }))
+}
+
+impl Filter {
+    fn parse(query: WaitQuery, now_ms: u64) -> Result<Filter, Problem> {
+        let given = |parameter: Option<String>| parameter.filter(|value| !value.is_empty());
+        let kind = given(query.kind).map(|text| parse_kind(&text)).transpose()?;
+        let since_max = match given(query.older_than) {
+            None => u64::MAX - 1,
+            Some(text) => {
+                let age_ms = parse_duration(&text)
+                    .ok_or_else(|| invalid("older_than", "expected a duration such as 10m"))?;
+                now_ms.saturating_sub(age_ms)
+            }
+        };
+        let limit = match given(query.limit) {
+            None => limits::WAITS_PER_PAGE_DEFAULT,
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=limits::WAITS_PER_PAGE_MAX).contains(&limit) => limit,
+                _ => {
+                    let range = format!("expected 1 to {}", limits::WAITS_PER_PAGE_MAX);
+                    return Err(invalid("limit", &range));
+                }
+            },
+        };
+        let after = given(query.after).map(|text| {
+            Cursor::decode(&text).ok_or_else(|| invalid("after", "expected the 'next' of a page"))
+        });
+        Ok(Filter {
+            service: given(query.service),
+            key: given(query.key),
+            kind,
+            since_max,
+            limit,
+            after: after.transpose()?,
+        })
+    }
+
+    fn matches(&self, row: &WaitRow) -> bool {
+        self.service.as_ref().is_none_or(|service| *service == row.service)
+            && self.key.as_ref().is_none_or(|key| Some(key) == row.key.as_ref())
+            && self.kind.is_none_or(|kind| kind == row.kind)
+    }
+}
+
+const KINDS: [WaitKind; 5] =
+    [WaitKind::Awakeable, WaitKind::Signal, WaitKind::Promise, WaitKind::Timer, WaitKind::Call];
+
+fn parse_kind(text: &str) -> Result<WaitKind, Problem> {
+    KINDS.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+        let names = KINDS.map(WaitKind::name).join(", ");
+        invalid("kind", &format!("expected one of {names}"))
+    })
+}
+
+fn show(row: WaitRow) -> Wait {
+    let target = match &row.key {
+        Some(key) => format!("{}/{key}/{}", row.service, row.handler),
+        None => format!("{}/{}", row.service, row.handler),
+    };
+    Wait {
+        kind: row.kind.name(),
+        invocation_id: row.invocation.to_string(),
+        index: row.index,
+        name: row.name,
+        target,
+        service: row.service,
+        key: row.key,
+        handler: row.handler,
+        since: timestamp_ms(row.since),
+        attempt: row.attempt,
+    }
+}
+
+fn invalid(parameter: &str, reason: &str) -> Problem {
+    let message = format!("The query parameter '{parameter}' is invalid. Reason: {reason}");
+    Problem::new(StatusCode::BAD_REQUEST, message)
+}
+
+pub(super) fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,81 @@
+//! Every setting of the server with its default.
+//!
+//! Key names are those of the peer's configuration where it has the same setting, so that moving
+//! over means changing the prefix of environment variables. Durations are milliseconds here; the
+//! command line and the file take text such as `10s`.
+//! - Does not own: where values come from (crate `cli`: defaults, file, environment, flags).
+
+use std::net::SocketAddr;
+
+use reveille_engine::schema::{OnMaxAttempts, RetryPolicy};
+
+/// Settings of one server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where callers connect.
+    pub ingress_address: SocketAddr,
+    /// Where operators connect.
+    pub admin_address: SocketAddr,
+    /// Largest request body at the ingress, in bytes.
+    pub request_size_limit: usize,
+    /// Highest service protocol version that is negotiated, 5 to 7.
+    pub protocol_version_max: u32,
+    /// Attempts that may be open at the same time over all partitions.
+    pub concurrent_attempts_max: usize,
+    /// Largest message accepted from a deployment, in bytes.
+    pub message_size_limit: usize,
+    /// Options of handlers that neither the handler nor its service sets.
+    pub defaults: OptionDefaults,
+}
+
+/// Options of handlers that neither the handler nor its service sets.
+#[derive(Clone, Debug)]
+pub struct OptionDefaults {
+    /// See [`reveille_engine::schema::HandlerOptions`].
+    pub inactivity_timeout_ms: u64,
+    /// See [`reveille_engine::schema::HandlerOptions`].
+    pub abort_timeout_ms: u64,
+    /// See [`reveille_engine::schema::HandlerOptions`].
+    pub journal_retention_ms: u64,
+    /// See [`reveille_engine::schema::HandlerOptions`].
+    pub idempotency_retention_ms: u64,
+    /// See [`reveille_engine::schema::HandlerOptions`].
+    pub workflow_retention_ms: u64,
+    /// Retries of failed attempts.
+    pub retry: RetryPolicy,
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+impl Default for OptionDefaults {
+    fn default() -> OptionDefaults {
+        OptionDefaults {
+            inactivity_timeout_ms: 60_000,
+            abort_timeout_ms: 600_000,
+            journal_retention_ms: DAY_MS,
+            idempotency_retention_ms: DAY_MS,
+            workflow_retention_ms: DAY_MS,
+            retry: RetryPolicy {
+                initial_interval_ms: 500,
+                factor: 2.0,
+                max_interval_ms: 60_000,
+                max_attempts: Some(70),
+                on_max_attempts: OnMaxAttempts::Pause,
+            },
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> ServerConfig {
+        ServerConfig {
+            ingress_address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_address: SocketAddr::from(([127, 0, 0, 1], 9070)),
+            request_size_limit: crate::limits::REQUEST_BYTES_DEFAULT,
+            protocol_version_max: 7,
+            concurrent_attempts_max: crate::limits::CONCURRENT_ATTEMPTS_DEFAULT,
+            message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,
+            defaults: OptionDefaults::default(),
+        }
+    }
+}

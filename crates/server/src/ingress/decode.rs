@@ -1,0 +1,58 @@
+//! Percent-decoding of keys and query parameters.
+//!
+//! - Invariant: nothing but keys and query values is ever decoded; names and idempotency keys are
+//!   taken as they stand in the path.
+
+use std::borrow::Cow;
+
+use super::error::IngressError;
+
+/// Decodes an object or workflow key: `+` stays, a malformed escape stays as it is, and what is not
+/// UTF-8 afterwards is refused.
+pub fn decode_key(segment: &str) -> Result<String, IngressError> {
+    match decode(segment, false) {
+        Cow::Borrowed(_) => Ok(segment.to_owned()),
+        Cow::Owned(bytes) => {
+            String::from_utf8(bytes).map_err(|error| IngressError::KeyNotUtf8(error.utf8_error()))
+        }
+    }
+}
+
+/// Finds a parameter in a query string: the first one of that name, `+` read as a space.
+pub fn query_parameter<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
+    query?.split('&').find_map(|pair| {
+        let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decode(found, true) != name.as_bytes() {
+            return None;
+        }
+        Some(match decode(value, true) {
+            Cow::Borrowed(_) => Cow::Borrowed(value),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    })
+}
+
+/// Decodes escapes; borrows when there is nothing to decode.
+fn decode(text: &str, plus_is_space: bool) -> Cow<'_, [u8]> {
+    let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| *byte == b'%' || (plus_is_space && *byte == b'+')) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest {
+        (rest, _) = match (first, tail) {
+            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => (after, decoded.push(high << 4 | low)),
+                _ => (tail, decoded.push(b'%')),
+            },
+            (b'+', _) if plus_is_space => (tail, decoded.push(b' ')),
+            _ => (tail, decoded.push(*first)),
+        };
+    }
+    Cow::Owned(decoded)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}

@@ -1,0 +1,436 @@
+//! The task of one attempt.
+//!
+//! ```text
+//! open ──▶ converse ──▶ terminal frame: half-close, tell the frames, drain the response
+//!   ▲         │ ├─────▶ anything else:  reset, tell AttemptFailed once
+//!   └─────────┘ └─────▶ aborted by us:  reset, tell nothing
+//! refused before it was processed: once more
+//! ```
+//!
+//! - Owns: the order of the above, one timer, and what is read and written meanwhile.
+//! - Does not own: the bytes on the wire ([`super::exchange`], [`super::outgoing`]), the deadlines
+//!   ([`super::quiet`]), the texts ([`super::failure`]).
+//! - Invariant: nothing is read while the partition's mailbox is full, and nothing that follows a
+//!   terminal frame is taken for a frame.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::response::Parts;
+use http::{StatusCode, header};
+use reveille_engine::command::{AttemptFailure, Command};
+use reveille_engine::effect::AttemptStart;
+use reveille_engine::schema::DeploymentSchema;
+use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
+use reveille_protocol::id::InvocationId;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+
+use crate::limits;
+
+use super::call::Call;
+use super::exchange::Exchange;
+use super::failure;
+use super::http1::Chunks;
+use super::outgoing::Outgoing;
+use super::quiet::{Due, Quiet};
+use super::{Shared, ToAttempt};
+
+/// An attempt before and while it runs.
+pub(super) struct Attempt {
+    shared: Arc<Shared>,
+    id: InvocationId,
+    attempt: u32,
+    abort_timeout_ms: u64,
+    call: Call,
+    inbox: mpsc::Receiver<ToAttempt>,
+    outgoing: Outgoing,
+    decoder: FrameDecoder,
+    /// Frames for the next command.
+    frames: Vec<Frame>,
+    quiet: Quiet,
+    head_taken: bool,
+    /// How the response ended, once it did; told after the frames before it.
+    ended: Option<AttemptFailure>,
+}
+
+/// What ends an attempt.
+enum End {
+    /// A terminal frame was told, or the engine needs none.
+    Done(Exchange),
+    /// Told as [`Command::AttemptFailed`].
+    Failed(AttemptFailure, Option<Exchange>),
+    /// The partition wants to hear nothing more.
+    Aborted(Option<Exchange>),
+    /// The request was not processed.
+    Unprocessed(AttemptFailure),
+}
+
+/// What a conversation waits for.
+enum Event {
+    Head(Box<Parts>),
+    Frames { terminal: bool },
+    Due(Due),
+    End(EndEvent),
+}
+
+enum EndEvent {
+    Done,
+    Failed(AttemptFailure),
+    Aborted,
+    Unprocessed(AttemptFailure),
+}
+
+impl Attempt {
+    /// Prepares an attempt. Cheap, as it runs on the thread of a partition.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        start: Box<AttemptStart>,
+        deployment: &DeploymentSchema,
+        inbox: mpsc::Receiver<ToAttempt>,
+    ) -> Attempt {
+        let bidirectional = start.bidirectional && !deployment.http1;
+        let mut outgoing = Outgoing::new(&start.frames);
+        if !bidirectional {
+            outgoing.close();
+        }
+        let decoder = FrameDecoder::new(shared.options.message_size_limit);
+        Attempt {
+            shared,
+            id: start.id,
+            attempt: start.attempt,
+            abort_timeout_ms: start.abort_timeout_ms,
+            quiet: Quiet::new(&start, bidirectional),
+            call: Call::new(start, deployment),
+            inbox,
+            outgoing,
+            decoder,
+            frames: Vec::new(),
+            head_taken: false,
+            ended: None,
+        }
+    }
+
+    /// Runs the attempt to its end.
+    pub(super) async fn run(mut self) {
+        let mut end = self.try_once(false).await;
+        if let End::Unprocessed(_) = end {
+            self.outgoing.rewind();
+            end = self.try_once(true).await;
+        }
+        match end {
+            End::Done(exchange) => drain(exchange).await,
+            End::Aborted(exchange) => exchange.into_iter().for_each(Exchange::reset),
+            End::Failed(failure, exchange) => {
+                exchange.into_iter().for_each(Exchange::reset);
+                self.tell_failed(failure).await;
+            }
+            End::Unprocessed(failure) => self.tell_failed(failure).await,
+        }
+    }
+
+    async fn tell_failed(&self, failure: AttemptFailure) {
+        let (id, attempt) = (self.id, self.attempt);
+        tracing::debug!(%id, attempt, code = failure.doc_code, "attempt failed: {}", failure.message);
+        self.tell(Command::AttemptFailed { id, attempt, failure }).await;
+    }
+
+    /// Returns false when the partition has stopped.
+    async fn tell(&self, command: Command) -> bool {
+        self.shared.partitions.tell(self.id, command).await
+    }
+
+    async fn try_once(&mut self, again: bool) -> End {
+        match self.open(again).await {
+            Ok(exchange) => self.converse(exchange).await,
+            Err(end) => end,
+        }
+    }
+
+    /// Gets a stream, while the partition may give up the attempt or forward more.
+    async fn open(&mut self, again: bool) -> Result<Exchange, End> {
+        let prepared = match self.call.prepare() {
+            Ok(prepared) => prepared,
+            Err(failure) => return Err(End::Failed(failure, None)),
+        };
+        let pool = &self.shared.pool;
+        if self.call.http1 {
+            let origin = pool.http1(&prepared.address);
+            let mut acquire = pin!(origin.acquire(again));
+            let lease = loop {
+                tokio::select! {
+                    biased;
+                    told = self.inbox.recv() => self.hear(told)?,
+                    lease = &mut acquire => break lease,
+                }
+            };
+            let lease = lease.map_err(|cause| self.unreachable(&cause))?;
+            let chunks: VecDeque<Bytes> = std::iter::from_fn(|| self.outgoing.take()).collect();
+            return Ok(Exchange::http1(lease, prepared.request.map(|()| Chunks(chunks))));
+        }
+        let origin = pool.http2(&prepared.address);
+        let mut acquire = pin!(origin.acquire());
+        let lease = loop {
+            tokio::select! {
+                biased;
+                told = self.inbox.recv(), if !self.outgoing.is_full() => self.hear(told)?,
+                lease = &mut acquire => break lease,
+            }
+        };
+        let lease = lease.map_err(|cause| self.unreachable(&cause))?;
+        Exchange::http2(lease, prepared.request).map_err(|broken| {
+            End::Unprocessed(failure::unreachable(&self.call.uri(), &broken.cause))
+        })
+    }
+
+    fn unreachable(&self, cause: &str) -> End {
+        End::Failed(failure::unreachable(&self.call.uri(), cause), None)
+    }
+
+    /// Takes what the partition says before there is a stream.
+    fn hear(&mut self, told: Option<ToAttempt>) -> Result<(), End> {
+        match self.obey(told) {
+            None => Ok(()),
+            Some(EndEvent::Failed(failure) | EndEvent::Unprocessed(failure)) => {
+                Err(End::Failed(failure, None))
+            }
+            Some(EndEvent::Done | EndEvent::Aborted) => Err(End::Aborted(None)),
+        }
+    }
+
+    /// Takes what the partition says.
+    fn obey(&mut self, told: Option<ToAttempt>) -> Option<EndEvent> {
+        match told {
+            Some(ToAttempt::Frame(_)) if self.outgoing.closing() => {
+                // The engine would count it as seen, but the handler never sees it.
+                return Some(EndEvent::Failed(failure::input_closed(&self.call.uri())));
+            }
+            Some(ToAttempt::Frame(frame)) => {
+                self.outgoing.push(&frame);
+                self.quiet.frame();
+            }
+            Some(ToAttempt::CloseInput) => {
+                self.outgoing.close();
+                self.quiet.half_closed();
+            }
+            Some(ToAttempt::End) => return Some(EndEvent::Done),
+            Some(ToAttempt::Abort) | None => return Some(EndEvent::Aborted),
+        }
+        None
+    }
+
+    async fn converse(&mut self, mut exchange: Exchange) -> End {
+        self.quiet.restart();
+        let mut sleep = pin!(tokio::time::sleep_until(Instant::now()));
+        loop {
+            let event = poll_fn(|cx| self.poll_event(&mut exchange, sleep.as_mut(), cx)).await;
+            match event {
+                Event::Head(parts) => {
+                    self.head_taken = true;
+                    self.outgoing.forget();
+                    if let Some(failure) = self.check_head(&parts, &mut exchange).await {
+                        return End::Failed(failure, Some(exchange));
+                    }
+                }
+                Event::Frames { terminal } => {
+                    if terminal {
+                        exchange.half_close();
+                    } else {
+                        self.quiet.frame();
+                    }
+                    let (id, attempt) = (self.id, self.attempt);
+                    let frames = std::mem::take(&mut self.frames);
+                    if !self.tell(Command::Frames { id, attempt, frames }).await {
+                        return End::Aborted(Some(exchange));
+                    }
+                    if terminal {
+                        return End::Done(exchange);
+                    }
+                }
+                Event::Due(Due::Abort) => {
+                    let failure = failure::abort_timeout(self.abort_timeout_ms);
+                    return End::Failed(failure, Some(exchange));
+                }
+                Event::Due(due) => {
+                    self.quiet.reported(due);
+                    let (id, attempt, expired) = (self.id, self.attempt, due == Due::Inactivity);
+                    if !self.tell(Command::AttemptIdle { id, attempt, expired }).await {
+                        return End::Aborted(Some(exchange));
+                    }
+                }
+                Event::End(EndEvent::Done) => {
+                    exchange.half_close();
+                    return End::Done(exchange);
+                }
+                Event::End(EndEvent::Failed(failure)) => {
+                    return End::Failed(failure, Some(exchange));
+                }
+                Event::End(EndEvent::Aborted) => return End::Aborted(Some(exchange)),
+                Event::End(EndEvent::Unprocessed(failure)) => return End::Unprocessed(failure),
+            }
+        }
+    }
+
+    fn poll_event(
+        &mut self,
+        exchange: &mut Exchange,
+        sleep: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Event> {
+        loop {
+            while !self.outgoing.is_full()
+                && let Poll::Ready(told) = self.inbox.poll_recv(cx)
+            {
+                if let Some(end) = self.obey(told) {
+                    return Poll::Ready(Event::End(end));
+                }
+            }
+            let was_full = self.outgoing.is_full();
+            exchange.poll_flush(cx, &mut self.outgoing);
+            // Room again: the inbox must be polled so that it wakes this task.
+            if !was_full || self.outgoing.is_full() {
+                break;
+            }
+        }
+        let read = if self.head_taken {
+            self.poll_frames(exchange, cx)
+        } else {
+            self.poll_head(exchange, cx)
+        };
+        if read.is_ready() {
+            return read;
+        }
+        self.poll_quiet(sleep, cx).map(Event::Due)
+    }
+
+    fn poll_head(&mut self, exchange: &mut Exchange, cx: &mut Context<'_>) -> Poll<Event> {
+        exchange.poll_head(cx).map(|head| match head {
+            Ok(parts) => Event::Head(Box::new(parts)),
+            Err(broken) => {
+                let failure = failure::broken(&self.call.uri(), &broken.cause);
+                Event::End(if broken.unprocessed {
+                    EndEvent::Unprocessed(failure)
+                } else {
+                    EndEvent::Failed(failure)
+                })
+            }
+        })
+    }
+
+    /// Collects every frame that is there.
+    fn poll_frames(&mut self, exchange: &mut Exchange, cx: &mut Context<'_>) -> Poll<Event> {
+        while self.ended.is_none() {
+            match self.decoder.next() {
+                Ok(Some(frame)) => {
+                    let terminal = is_terminal(frame.ty);
+                    self.frames.push(frame);
+                    if terminal || self.frames.len() >= limits::FRAMES_PER_STEP {
+                        return Poll::Ready(Event::Frames { terminal });
+                    }
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.ended = Some(failure::bad_frame(&error));
+                    break;
+                }
+            }
+            match exchange.poll_data(cx) {
+                Poll::Ready(Some(Ok(bytes))) => self.decoder.push(bytes),
+                Poll::Ready(Some(Err(broken))) => {
+                    self.ended = Some(failure::broken(&self.call.uri(), &broken.cause));
+                }
+                Poll::Ready(None) if self.decoder.is_empty() => {
+                    self.ended = Some(failure::no_terminal_frame());
+                }
+                Poll::Ready(None) => self.ended = Some(failure::truncated()),
+                Poll::Pending => break,
+            }
+        }
+        if !self.frames.is_empty() {
+            return Poll::Ready(Event::Frames { terminal: false });
+        }
+        match self.ended.take() {
+            Some(failure) => Poll::Ready(Event::End(EndEvent::Failed(failure))),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the next deadline. The timer is moved only when it fires too early, not with
+    /// every frame.
+    fn poll_quiet(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<Due> {
+        let Some((at, due)) = self.quiet.deadline() else { return Poll::Pending };
+        loop {
+            if Instant::now() >= at {
+                return Poll::Ready(due);
+            }
+            if sleep.deadline() > at || sleep.is_elapsed() || sleep.deadline() <= Instant::now() {
+                sleep.as_mut().reset(at);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Finds out whether the response is an invocation stream.
+    async fn check_head(&self, parts: &Parts, exchange: &mut Exchange) -> Option<AttemptFailure> {
+        if parts.status != StatusCode::OK {
+            let body = error_body(exchange).await;
+            return Some(failure::bad_status(parts.status, self.call.protocol_version, &body));
+        }
+        let expected = self.call.content_type();
+        let found = parts.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+        if found == Some(expected.as_bytes()) {
+            return None;
+        }
+        let found = found.map(String::from_utf8_lossy);
+        Some(failure::bad_content_type(found.as_deref(), &expected))
+    }
+}
+
+fn is_terminal(ty: MessageType) -> bool {
+    matches!(ty, MessageType::END | MessageType::SUSPENSION | MessageType::ERROR)
+}
+
+/// Reads the first part of an error response.
+async fn error_body(exchange: &mut Exchange) -> String {
+    let mut body = Vec::new();
+    let read = async {
+        while let Some(Ok(bytes)) = poll_fn(|cx| exchange.poll_data(cx)).await {
+            let room = limits::ERROR_BODY_BYTES - body.len();
+            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            if body.len() >= limits::ERROR_BODY_BYTES {
+                break;
+            }
+        }
+    };
+    // What has arrived in time is enough.
+    let _elapsed =
+        tokio::time::timeout(Duration::from_millis(limits::ERROR_BODY_TIMEOUT_MS), read).await;
+    String::from_utf8_lossy(&body).trim().to_owned()
+}
+
+/// Reads what follows the terminal frame, so that the stream ends cleanly and, with HTTP/1.1, the
+/// connection can be used again.
+async fn drain(mut exchange: Exchange) {
+    let read = async {
+        let mut room = limits::DRAIN_BYTES;
+        while let Some(Ok(bytes)) = poll_fn(|cx| exchange.poll_data(cx)).await {
+            match room.checked_sub(bytes.len()) {
+                Some(rest) => room = rest,
+                None => return false,
+            }
+        }
+        true
+    };
+    let timeout = Duration::from_millis(limits::DRAIN_TIMEOUT_MS);
+    if !tokio::time::timeout(timeout, read).await.unwrap_or(false) {
+        exchange.reset();
+    }
+}

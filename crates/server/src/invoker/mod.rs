@@ -1,0 +1,109 @@
+//! The invoker: one task per live attempt, streams multiplexed over pooled connections.
+//!
+//! Start at [`Invoker::start`], then `attempt.rs`: it opens an `exchange` through the `pool`,
+//! writes what `outgoing` holds and tells the partition what arrives.
+//! - Owns: connections to deployments (`pool`, `http1`), the tasks of attempts (`attempt`), the
+//!   texts of failed attempts (`failure`) and discovery requests ([`discovery`]).
+//! - Does not own: what a frame means (crate `engine`) or when an attempt may start
+//!   ([`crate::partition`]).
+//! - Invariant: whatever happens on the stream, the partition hears exactly one end of each attempt:
+//!   a terminal frame or an [`reveille_engine::command::Command::AttemptFailed`]. Of an attempt
+//!   that it aborted itself it hears nothing more.
+
+mod attempt;
+mod call;
+mod connect;
+pub mod discovery;
+mod exchange;
+mod failure;
+mod http1;
+mod outgoing;
+mod pool;
+mod quiet;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use reveille_engine::effect::AttemptStart;
+use reveille_engine::schema::DeploymentSchema;
+use reveille_protocol::frame::Frame;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::limits;
+use crate::partition::Partitions;
+
+use self::attempt::Attempt;
+use self::pool::Pool;
+
+/// What a partition tells a live attempt.
+#[derive(Debug)]
+pub enum ToAttempt {
+    /// Write this frame to the request stream.
+    Frame(Frame),
+    /// Half-close the request stream: the deployment is asked to suspend.
+    CloseInput,
+    /// The engine has taken the terminal frame: half-close if need be and let the response end.
+    End,
+    /// Reset the stream at once.
+    Abort,
+}
+
+/// The partition's end of a live attempt. Dropping it means [`ToAttempt::Abort`].
+///
+/// After the attempt reported its end the receiver may be gone at any time: a failed send then
+/// means nothing.
+#[derive(Debug)]
+pub struct AttemptHandle {
+    /// Bounded by [`crate::limits::ATTEMPT_MAILBOX_LEN`]; the partition never waits on it.
+    pub sender: mpsc::Sender<ToAttempt>,
+}
+
+/// Settings of the invoker.
+#[derive(Clone, Debug)]
+pub struct InvokerOptions {
+    /// Largest payload of a message accepted from a deployment, in bytes.
+    pub message_size_limit: usize,
+}
+
+impl Default for InvokerOptions {
+    fn default() -> InvokerOptions {
+        InvokerOptions { message_size_limit: limits::MESSAGE_BYTES_DEFAULT }
+    }
+}
+
+/// Starts attempts. Clones share one pool of connections.
+#[derive(Clone)]
+pub struct Invoker {
+    shared: Arc<Shared>,
+}
+
+/// What all attempts share.
+struct Shared {
+    runtime: Handle,
+    partitions: Partitions,
+    options: InvokerOptions,
+    pool: Pool,
+}
+
+impl Invoker {
+    /// Makes an invoker whose tasks run on `runtime` and report to `partitions`.
+    pub fn new(runtime: Handle, partitions: Partitions, options: InvokerOptions) -> Invoker {
+        let pool = Pool::new(runtime.clone());
+        Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool }) }
+    }
+
+    /// Starts the task of an attempt. Never blocks and needs no runtime on the calling thread.
+    ///
+    /// A deployment that is called with HTTP/1.1 gets a complete request whatever
+    /// [`AttemptStart::bidirectional`] says, so its schema should not call it bidirectional: a
+    /// frame that is forwarded to such an attempt ends it as failed.
+    pub fn start(&self, start: Box<AttemptStart>, deployment: &DeploymentSchema) -> AttemptHandle {
+        let (sender, inbox) = mpsc::channel(limits::ATTEMPT_MAILBOX_LEN);
+        let attempt = Attempt::new(self.shared.clone(), start, deployment, inbox);
+        self.shared.runtime.spawn(attempt.run());
+        AttemptHandle { sender }
+    }
+}

@@ -1,0 +1,19 @@
+//! The shell around the engine: it translates sockets, clocks and disks into engine commands and
+//! carries out engine effects.
+//!
+//! Start at [`server::Server`]. Then:
+//! - [`partition`] drives the engine: mailbox in, batches to the store, effects out.
+//! - [`ingress`] answers those who invoke, attach and complete.
+//! - [`invoker`] runs attempts against deployments.
+//! - [`registry`] discovers and stores deployments.
+//! - [`admin`] is the operator's API.
+//! - [`config`] and [`limits`] hold every setting and every bound.
+
+pub mod admin;
+pub mod config;
+pub mod ingress;
+pub mod invoker;
+pub mod limits;
+pub mod partition;
+pub mod registry;
+pub mod server;

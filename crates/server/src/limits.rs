@@ -1,0 +1,149 @@
+//! Every bound of the server in one place.
+//!
+//! Hitting a bound is an error message that says which bound it was and how to raise it. Bounds
+//! that an operator may raise are defaults of [`crate::config`]; the others are fixed.
+
+/// Largest request body at the ingress, in bytes (`ingress.request-size-limit`).
+pub const REQUEST_BYTES_DEFAULT: usize = 32 << 20;
+
+/// Largest message accepted from a deployment, in bytes (`worker.invoker.message-size-limit`).
+pub const MESSAGE_BYTES_DEFAULT: usize = 32 << 20;
+
+/// Attempts open at the same time (`worker.invoker.concurrent-invocations-limit`).
+pub const CONCURRENT_ATTEMPTS_DEFAULT: usize = 10_000;
+
+/// Commands that wait in front of one partition; senders wait when it is full.
+pub const MAILBOX_LEN: usize = 4096;
+
+/// Commands that a partition takes from its mailbox in one go.
+pub const COMMANDS_PER_TURN: usize = 512;
+
+/// Batches of one partition that may wait for durability at the same time.
+pub const BATCHES_IN_FLIGHT: usize = 8;
+
+/// Bytes of writes after which a batch is closed even when more commands wait.
+pub const BATCH_BYTES: usize = 4 << 20;
+
+/// Frames that wait in front of one attempt; an attempt that does not read is aborted.
+pub const ATTEMPT_MAILBOX_LEN: usize = 1024;
+
+/// Frames of one attempt that are handed to the partition as one step.
+pub const FRAMES_PER_STEP: usize = 256;
+
+/// Largest discovery manifest, in bytes.
+pub const MANIFEST_BYTES: usize = 8 << 20;
+
+/// Longest error body read from a deployment, in bytes.
+pub const ERROR_BODY_BYTES: usize = 4096;
+
+/// HTTP/2 connections to one deployment.
+pub const CONNECTIONS_PER_DEPLOYMENT: usize = 128;
+
+/// Streams on one HTTP/2 connection to a deployment, even when the peer allows more.
+pub const STREAMS_PER_CONNECTION: usize = 128;
+
+/// Streams opened on a new connection before the peer has said how many it allows.
+pub const STREAMS_BEFORE_SETTINGS: usize = 100;
+
+/// Flow-control window of one HTTP/2 stream from a deployment, in bytes.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Flow-control window of one HTTP/2 connection from a deployment, in bytes.
+pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+
+/// Longest wait for a connection to a deployment, in milliseconds.
+pub const CONNECT_TIMEOUT_MS: u64 = 10_000;
+
+/// Longest wait for a discovery response, in milliseconds.
+pub const DISCOVERY_TIMEOUT_MS: u64 = 10_000;
+
+/// Pause between two keep-alive pings on a connection with open streams, in milliseconds.
+pub const PING_INTERVAL_MS: u64 = 40_000;
+
+/// Longest wait for the answer to a ping, in milliseconds; then the connection is given up.
+pub const PING_TIMEOUT_MS: u64 = 20_000;
+
+/// Time after which an unused connection to a deployment is closed, in milliseconds.
+pub const CONNECTION_IDLE_MS: u64 = 300_000;
+
+/// Unused HTTP/1.1 connections kept open to one deployment.
+pub const IDLE_HTTP1_CONNECTIONS: usize = 8;
+
+/// Longest wait for a response to end after its terminal frame, in milliseconds.
+pub const DRAIN_TIMEOUT_MS: u64 = 5_000;
+
+/// Bytes read after the terminal frame before the stream is reset.
+pub const DRAIN_BYTES: usize = 64 << 10;
+
+/// Longest wait for the body of an error response, in milliseconds.
+pub const ERROR_BODY_TIMEOUT_MS: u64 = 2_000;
+
+/// Chunks of encoded frames that wait for the window of a request stream.
+pub const OUTGOING_CHUNKS: usize = 64;
+
+/// Deployments that the registry keeps.
+pub const DEPLOYMENTS_MAX: usize = 10_000;
+
+/// Largest request body at the admin API, in bytes.
+pub const ADMIN_BODY_BYTES: usize = 32 << 20;
+
+/// Waits on one page of a list unless the client asks for another number.
+pub const WAITS_PER_PAGE_DEFAULT: usize = 100;
+
+/// Most waits on one page of a list.
+pub const WAITS_PER_PAGE_MAX: usize = 1_000;
+
+/// Rows that one request for a page of waits examines; the client continues from there.
+pub const WAIT_ROWS_EXAMINED: usize = 10_000;
+
+/// Rows that are read from one partition at a time for a page of waits.
+pub const WAIT_ROWS_PER_SCAN: usize = 128;
+
+/// Longest delay of a send, in milliseconds: a thousand years, so that times have four-digit years.
+pub const DELAY_MS_MAX: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
+
+/// Largest body that names the target of an attach, output or lookup, in bytes.
+pub const TARGET_BODY_BYTES: usize = 1 << 20;
+
+/// Connections open at the ingress at the same time; further ones wait to be accepted.
+pub const INGRESS_CONNECTIONS: usize = 65_536;
+
+/// Largest head of a request at the ingress, in bytes.
+pub const INGRESS_HEADER_BYTES: u32 = 64 << 10;
+
+/// Longest wait for the head of a request, in milliseconds; idle connections are closed then, too.
+pub const INGRESS_HEADER_READ_MS: u64 = 75_000;
+
+/// Requests in flight on one HTTP/2 connection to the ingress.
+pub const INGRESS_STREAMS_PER_CONNECTION: u32 = 4096;
+
+/// Flow-control window of one HTTP/2 request to the ingress, in bytes.
+pub const INGRESS_STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// Flow-control window of one HTTP/2 connection to the ingress, in bytes.
+pub const INGRESS_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+
+/// Pause between two keep-alive pings to an HTTP/2 caller, in milliseconds.
+pub const INGRESS_PING_INTERVAL_MS: u64 = 40_000;
+
+/// Longest wait of the ingress for the answer to a ping, in milliseconds.
+pub const INGRESS_PING_TIMEOUT_MS: u64 = 20_000;
+
+/// Longest wait for requests in flight when the ingress shuts down, in milliseconds.
+pub const INGRESS_SHUTDOWN_MS: u64 = 10_000;
+
+/// Pause after a connection could not be accepted, in milliseconds.
+pub const INGRESS_ACCEPT_RETRY_MS: u64 = 50;
+
+/// Longest wait for a reused HTTP/1.1 connection to be ready, in milliseconds; then another is
+/// opened.
+pub const REUSE_TIMEOUT_MS: u64 = 200;
+
+/// How long an attempt that awaits an answer likely to come soon keeps its stream, in milliseconds.
+pub const HOLD_MS: u64 = 250;
+
+/// How long a stopping server waits for open requests.
+pub const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Longest pause between two pieces of a request body, in milliseconds.
+pub const INGRESS_BODY_PAUSE_MS: u64 = 60_000;

@@ -1,0 +1,83 @@
+//! The thread that makes batches durable: one flush for everything that waits.
+//!
+//! While one flush runs, partitions go on and queue further batches; the next flush takes all of
+//! them. Batches grow under load by themselves.
+//! - Owns: the order of batches within a flush.
+//! - Invariant: an outcome is reported only after the store has answered for that batch.
+
+use std::sync::Arc;
+use std::thread;
+
+use reveille_store::{Batch, Commit, Epoch, PartitionId, Store, StoreError};
+use tokio::sync::mpsc;
+
+/// A batch on its way to the disk.
+pub struct Submission {
+    /// The partition that it belongs to.
+    pub partition: PartitionId,
+    /// The epoch of the partition's lease.
+    pub epoch: Epoch,
+    /// Its sequence number.
+    pub seq: u64,
+    /// What to write.
+    pub batch: Arc<Batch>,
+    /// Who is told.
+    pub done: mpsc::UnboundedSender<Committed>,
+}
+
+/// The outcome of a batch.
+pub struct Committed {
+    /// The epoch that it was submitted with.
+    pub epoch: Epoch,
+    /// Its sequence number.
+    pub seq: u64,
+    /// Durable, or why not.
+    pub result: Result<(), StoreError>,
+}
+
+/// The partitions' end of the committer. The thread ends when all of them are dropped.
+#[derive(Clone)]
+pub struct Committer {
+    submissions: mpsc::UnboundedSender<Submission>,
+}
+
+/// Submissions taken into one flush. Each partition has a bounded number in flight, so the queue is
+/// bounded as well.
+const SUBMISSIONS_PER_FLUSH: usize = 1024;
+
+impl Committer {
+    /// Starts the thread.
+    pub fn start(store: Arc<dyn Store>) -> std::io::Result<(Committer, thread::JoinHandle<()>)> {
+        let (submissions, receiver) = mpsc::unbounded_channel();
+        let thread = thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || run(store.as_ref(), receiver))?;
+        Ok((Committer { submissions }, thread))
+    }
+
+    /// Submits a batch. Returns false when the committer has stopped.
+    pub fn submit(&self, submission: Submission) -> bool {
+        self.submissions.send(submission).is_ok()
+    }
+}
+
+fn run(store: &dyn Store, mut receiver: mpsc::UnboundedReceiver<Submission>) {
+    let mut waiting = Vec::new();
+    while receiver.blocking_recv_many(&mut waiting, SUBMISSIONS_PER_FLUSH) > 0 {
+        let commits: Vec<Commit<'_>> = waiting
+            .iter()
+            .map(|submission| Commit {
+                partition: submission.partition,
+                epoch: submission.epoch,
+                seq: submission.seq,
+                batch: &submission.batch,
+            })
+            .collect();
+        let results = store.commit(&commits);
+        for (submission, result) in waiting.drain(..).zip(results) {
+            let committed = Committed { epoch: submission.epoch, seq: submission.seq, result };
+            // A partition that has stopped does not listen any more; its batch is durable anyway.
+            let _listening = submission.done.send(committed);
+        }
+    }
+}

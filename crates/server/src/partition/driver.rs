@@ -1,0 +1,420 @@
+//! The driver of one partition: mailbox in, batches to the committer, effects out.
+//!
+//! One thread, one loop ([`Driver::run`]):
+//! 1. take what is in the mailbox, what became durable and what is due,
+//! 2. apply each command to the engine over the partition's own uncommitted view ([`Driver::apply`]),
+//! 3. submit the open batch if anybody waits for it ([`Driver::submit`]),
+//! 4. release the effects of batches that became durable ([`Driver::on_committed`]).
+//!
+//! The driver never waits for a flush: effects wait, work does not.
+//! - Owns: the lease, the overlay, the open batch and those in flight.
+//! - Does not own: rules (crate `engine`), flushing ([`super::committer`]), carrying out effects
+//!   ([`super::effects`]).
+//! - Invariant: an effect is released only when its batch, and every batch before it, is durable.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reveille_engine::command::Command;
+use reveille_engine::effect::Effect;
+use reveille_engine::identity::SecretKey;
+use reveille_engine::schema::Schema;
+use reveille_engine::tx::{Context, EngineError};
+use reveille_store::{Batch, Lease, PartitionId, Store, StoreError};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::clock::Clock;
+use super::committer::{Committed, Committer, Submission};
+use super::effects::Outputs;
+use super::handle::{Mail, Refused};
+use super::overlay::{Overlay, PartitionView};
+use super::timers::Timers;
+use crate::limits;
+
+/// What a driver needs from the rest of the server.
+pub struct DriverParts {
+    /// The partition.
+    pub partition: u16,
+    /// Number of partitions.
+    pub partitions: u16,
+    /// Committed rows.
+    pub store: Arc<dyn Store>,
+    /// Flushes batches.
+    pub committer: Committer,
+    /// Everything registered.
+    pub schema: watch::Receiver<Arc<Schema>>,
+    /// Key of awakeable secrets.
+    pub secret_key: SecretKey,
+    /// Commands from everywhere.
+    pub mailbox: mpsc::Receiver<Mail>,
+    /// Carries out effects.
+    pub outputs: Outputs,
+}
+
+/// One partition at work.
+pub struct Driver {
+    pub(super) parts: DriverParts,
+    pub(super) lease: Lease,
+    pub(super) overlay: Overlay,
+    pub(super) timers: Timers,
+    pub(super) clock: Clock,
+    open: OpenBatch,
+    in_flight: VecDeque<InFlight>,
+    committed: mpsc::UnboundedReceiver<Committed>,
+    committed_sender: mpsc::UnboundedSender<Committed>,
+    mode: Mode,
+}
+
+/// The batch that steps are added to.
+#[derive(Default)]
+struct OpenBatch {
+    batch: Batch,
+    bytes: usize,
+    effects: Vec<Effect>,
+    /// When the first write was added: nobody may wait for it, but it must not stay for ever.
+    since: Option<Instant>,
+}
+
+struct InFlight {
+    seq: u64,
+    batch: Arc<Batch>,
+    effects: Vec<Effect>,
+}
+
+/// Whether the partition takes commands.
+enum Mode {
+    Serving,
+    /// The disk is full: commands are refused until a take-over succeeds.
+    Full {
+        retry_at: Instant,
+    },
+    /// Its data or its lease is lost: an operator is needed.
+    Stopped(String),
+}
+
+/// How long writes that nobody waits for may stay uncommitted.
+const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
+
+/// How long a full partition waits before it tries again.
+const FULL_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+impl Driver {
+    /// Takes over the partition and starts again whatever was in flight. Blocks on the store.
+    pub fn open(parts: DriverParts) -> Result<Driver, OpenError> {
+        let lease = parts.store.acquire(PartitionId(parts.partition))?;
+        let (committed_sender, committed) = mpsc::unbounded_channel();
+        let mut driver = Driver {
+            parts,
+            lease,
+            overlay: Overlay::default(),
+            timers: Timers::new(),
+            clock: Clock::default(),
+            open: OpenBatch::default(),
+            in_flight: VecDeque::new(),
+            committed,
+            committed_sender,
+            mode: Mode::Serving,
+        };
+        driver.recover()?;
+        Ok(driver)
+    }
+
+    /// Works until it is told to stop, or everyone who could tell it something is gone.
+    pub async fn run(mut self) {
+        let mut mail = Vec::with_capacity(limits::COMMANDS_PER_TURN);
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                Some(committed) = self.committed.recv() => self.on_committed(committed),
+                taken = self.parts.mailbox.recv_many(&mut mail, limits::COMMANDS_PER_TURN) => {
+                    if taken == 0 {
+                        break;
+                    }
+                }
+                () = sleep_until(wake_at) => {}
+            }
+            while let Ok(committed) = self.committed.try_recv() {
+                self.on_committed(committed);
+            }
+            for mail in mail.drain(..) {
+                if let Some(stopped) = self.on_mail(mail) {
+                    self.drain().await;
+                    // Whoever asked may have given up waiting.
+                    let _asked = stopped.send(());
+                    return;
+                }
+            }
+            self.on_time();
+            self.submit_if_due();
+            self.parts.outputs.flush();
+        }
+        self.drain().await;
+    }
+
+    /// Applies a command to the engine and adds its step to the open batch.
+    pub(super) fn apply(&mut self, command: Command) {
+        if let Err(error) = self.try_apply(command) {
+            error!(partition = self.parts.partition, %error, "the partition stops");
+            self.stop(error.to_string());
+        }
+    }
+
+    pub(super) fn try_apply(&mut self, command: Command) -> Result<(), EngineError> {
+        let schema = Arc::clone(&self.parts.schema.borrow());
+        let context = Context {
+            now: self.clock.now(),
+            schema: &schema,
+            partition: self.parts.partition,
+            partitions: self.parts.partitions,
+            secret_key: &self.parts.secret_key,
+            hold_ms: limits::HOLD_MS,
+        };
+        let view = PartitionView {
+            overlay: &self.overlay,
+            store: self.parts.store.as_ref(),
+            partition: self.lease.partition,
+        };
+        let step = reveille_engine::apply(&view, &context, command)?;
+        let seq = self.next_seq();
+        for (key, value) in step.writes {
+            self.timers.follow(&key, value.as_ref());
+            self.open.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+            self.overlay.write(seq, key.clone(), value.clone());
+            self.open.batch.writes.push((key, value));
+        }
+        if !self.open.batch.writes.is_empty() && self.open.since.is_none() {
+            self.open.since = Some(Instant::now());
+        }
+        self.add_effects(step.effects);
+        if self.open.bytes >= limits::BATCH_BYTES {
+            self.submit();
+        }
+        Ok(())
+    }
+
+    /// Effects wait for everything that was written before them. With nothing uncommitted there is
+    /// nothing to wait for.
+    fn add_effects(&mut self, effects: Vec<Effect>) {
+        if !self.open.batch.writes.is_empty() {
+            self.open.effects.extend(effects);
+        } else if let Some(last) = self.in_flight.back_mut() {
+            last.effects.extend(effects);
+        } else {
+            self.release(effects);
+        }
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.in_flight.back().map_or(self.lease.last_seq, |batch| batch.seq) + 1
+    }
+
+    fn submit_if_due(&mut self) {
+        let lazy = self.open.effects.is_empty();
+        let overdue = self.open.since.is_some_and(|since| since.elapsed() >= LAZY_BATCH_DELAY);
+        if (!lazy || overdue) && self.in_flight.len() < limits::BATCHES_IN_FLIGHT {
+            self.submit();
+        }
+    }
+
+    /// Hands the open batch to the committer.
+    fn submit(&mut self) {
+        if self.open.batch.writes.is_empty() {
+            return;
+        }
+        let seq = self.next_seq();
+        let open = std::mem::take(&mut self.open);
+        let batch = Arc::new(open.batch);
+        let submitted = self.parts.committer.submit(Submission {
+            partition: self.lease.partition,
+            epoch: self.lease.epoch,
+            seq,
+            batch: Arc::clone(&batch),
+            done: self.committed_sender.clone(),
+        });
+        self.in_flight.push_back(InFlight { seq, batch, effects: open.effects });
+        if !submitted {
+            self.stop("the committer has stopped".to_owned());
+        }
+    }
+
+    /// A batch is durable, or never will be.
+    fn on_committed(&mut self, committed: Committed) {
+        if committed.epoch != self.lease.epoch || matches!(self.mode, Mode::Stopped(_)) {
+            return;
+        }
+        match committed.result {
+            Ok(()) => {
+                let Some(batch) = self.in_flight.pop_front() else { return };
+                debug_assert_eq!(batch.seq, committed.seq, "batches become durable in order");
+                self.lease.last_seq = batch.seq;
+                let keys = batch.batch.writes.iter().map(|(key, _)| key);
+                self.overlay.forget(batch.seq, keys);
+                self.release(batch.effects);
+            }
+            Err(StoreError::Full) => {
+                warn!(partition = self.parts.partition, "the disk is full, new work is refused");
+                self.reset();
+                self.parts.outputs.refuse_all(&Refused::Full);
+                self.mode = Mode::Full { retry_at: Instant::now() + FULL_RETRY_DELAY };
+            }
+            Err(error) => {
+                error!(partition = self.parts.partition, %error, "the partition stops");
+                self.stop(error.to_string());
+            }
+        }
+    }
+
+    /// Carries out effects that are safe to show, and applies what they ask back for.
+    fn release(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let schema = Arc::clone(&self.parts.schema.borrow());
+            if let Some(command) = self.parts.outputs.carry_out(effect, &schema) {
+                self.apply(command);
+            }
+        }
+    }
+
+    fn on_mail(&mut self, mail: Mail) -> Option<tokio::sync::oneshot::Sender<()>> {
+        match (mail, self.refused()) {
+            (Mail::Stop(stopped), _) => return Some(stopped),
+            (Mail::Ask(_, reply), Some(refused)) => {
+                // Whoever asked may have given up waiting.
+                let _asked = reply.send(Err(refused));
+            }
+            (Mail::Scan(.., reply), Some(refused)) => {
+                let _asked = reply.send(Err(refused));
+            }
+            (Mail::Tell(_), Some(_)) => {}
+            (Mail::Ask(command, reply), None) => {
+                let request = self.parts.outputs.expect_reply(reply);
+                self.apply(command(request));
+            }
+            (Mail::Tell(command), None) => {
+                self.parts.outputs.heard_from(&command);
+                self.apply(command);
+            }
+            (Mail::Scan(start, end, limit, reply), None) => {
+                let rows = self.parts.store.scan(self.lease.partition, &start, &end, limit);
+                let stopped = |error: StoreError| {
+                    Refused::Stopped(self.parts.partition, error.to_string())
+                };
+                let _asked = reply.send(rows.map_err(stopped));
+            }
+        }
+        None
+    }
+
+    fn refused(&self) -> Option<Refused> {
+        match &self.mode {
+            Mode::Serving => None,
+            Mode::Full { .. } => Some(Refused::Full),
+            Mode::Stopped(why) => Some(Refused::Stopped(self.parts.partition, why.clone())),
+        }
+    }
+
+    /// Does what is due: timers, retries, attempts that may start now, a full disk's next try.
+    fn on_time(&mut self) {
+        match self.mode {
+            Mode::Serving => {}
+            Mode::Full { retry_at } if retry_at <= Instant::now() => self.retry_when_full(),
+            Mode::Full { .. } | Mode::Stopped(_) => return,
+        }
+        let now = self.clock.now();
+        for _ in 0..limits::COMMANDS_PER_TURN {
+            let Some(key) = self.timers.due(now) else { break };
+            self.apply(Command::TimerDue { key });
+        }
+        let view = PartitionView {
+            overlay: &self.overlay,
+            store: self.parts.store.as_ref(),
+            partition: self.lease.partition,
+        };
+        if let Err(error) = self.timers.refill(&view) {
+            self.stop(error.to_string());
+            return;
+        }
+        for command in self.parts.outputs.due(now) {
+            self.apply(command);
+        }
+    }
+
+    fn wake_at(&mut self) -> Option<Instant> {
+        let now = self.clock.now();
+        let timers = match self.mode {
+            Mode::Serving => self.timers.next().into_iter().chain(self.parts.outputs.next_due()),
+            Mode::Full { retry_at } => return Some(retry_at),
+            Mode::Stopped(_) => return None,
+        };
+        let due = timers.min().map(|at| {
+            Instant::now() + Duration::from_millis(at.saturating_sub(now).min(60_000))
+        });
+        let lazy = self.open.since.filter(|_| self.in_flight.len() < limits::BATCHES_IN_FLIGHT);
+        due.into_iter().chain(lazy.map(|since| since + LAZY_BATCH_DELAY)).min()
+    }
+
+    /// Drops everything that is not durable, as a restart would.
+    fn reset(&mut self) {
+        self.overlay.clear();
+        self.timers = Timers::new();
+        self.open = OpenBatch::default();
+        self.in_flight.clear();
+    }
+
+    fn retry_when_full(&mut self) {
+        let taken = self.parts.store.acquire(self.lease.partition);
+        match taken {
+            Ok(lease) => {
+                self.lease = lease;
+                self.mode = Mode::Serving;
+                if let Err(error) = self.recover() {
+                    self.stop(error.to_string());
+                }
+            }
+            Err(StoreError::Full) => {
+                self.mode = Mode::Full { retry_at: Instant::now() + FULL_RETRY_DELAY };
+            }
+            Err(error) => self.stop(error.to_string()),
+        }
+    }
+
+    fn stop(&mut self, why: String) {
+        self.reset();
+        self.parts.outputs.refuse_all(&Refused::Stopped(self.parts.partition, why.clone()));
+        self.mode = Mode::Stopped(why);
+    }
+
+    /// Makes everything durable and releases it.
+    async fn drain(&mut self) {
+        self.submit();
+        while !self.in_flight.is_empty() {
+            let Some(committed) = self.committed.recv().await else { break };
+            self.on_committed(committed);
+            self.submit();
+        }
+        self.parts.outputs.flush();
+        self.parts.outputs.refuse_all(&Refused::Stopping);
+    }
+}
+
+/// Why a partition could not be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row cannot be understood.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,57 @@
+//! Taking up work where the last owner left it.
+//!
+//! - Owns: reading the in-flight marks and the outbox after a take-over.
+//! - Does not own: parked invocations and timers: they are not read, whatever their number.
+
+use reveille_engine::command::Command;
+use reveille_engine::keys::{self, tag};
+use reveille_engine::tx::{EngineError, View};
+
+use super::driver::{Driver, OpenError};
+use super::overlay::PartitionView;
+
+/// Rows read in one go.
+const CHUNK: usize = 1024;
+
+impl Driver {
+    /// Starts new attempts for what was in flight, and sends again what is in the outbox.
+    pub(super) fn recover(&mut self) -> Result<(), OpenError> {
+        for key in self.keys_of(tag::IN_FLIGHT)? {
+            let id = key.get(1..).and_then(keys::parse_id);
+            let id = id.ok_or_else(|| EngineError::corrupt(&key, "not an in-flight mark"))?;
+            self.try_apply(Command::Recover { id })?;
+        }
+        for key in self.keys_of(tag::OUTBOX)? {
+            let parsed = keys::parse_outbox(&key);
+            let (to, seq) = parsed.ok_or_else(|| EngineError::corrupt(&key, "not an outbox row"))?;
+            let row = self.parts.store.get(self.lease.partition, &key)?;
+            if let Some(message) = row {
+                self.parts.outputs.send(to, seq, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn keys_of(&self, tag: u8) -> Result<Vec<bytes::Bytes>, OpenError> {
+        let view = PartitionView {
+            overlay: &self.overlay,
+            store: self.parts.store.as_ref(),
+            partition: self.lease.partition,
+        };
+        let (mut start, end) = keys::table(tag);
+        let mut found = Vec::new();
+        loop {
+            let rows = view.scan(&start, &end, CHUNK).map_err(EngineError::from)?;
+            let full = rows.len() == CHUNK;
+            found.extend(rows.into_iter().map(|(key, _)| key));
+            match found.last() {
+                Some(last) if full => {
+                    let mut next = last.to_vec();
+                    next.push(0);
+                    start = next.into();
+                }
+                _ => return Ok(found),
+            }
+        }
+    }
+}

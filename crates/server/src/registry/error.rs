@@ -1,0 +1,110 @@
+//! Why the registry refuses or fails.
+//!
+//! Invariant: after every error except those of the store nothing has changed.
+
+use reveille_engine::schema::ServiceKind;
+use reveille_protocol::{id::DeploymentId, manifest::HandlerType};
+use reveille_store::StoreError;
+
+use super::discover::DiscoveryFailure;
+
+/// Lowest service protocol version that is spoken.
+pub(super) const PROTOCOL_VERSION_MIN: u32 = 5;
+
+/// Why the registry refused or failed. The variant tells what to mend.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The deployment did not give a manifest. Mend it, then register again.
+    #[error("{message}")]
+    Discovery {
+        /// Documentation code, if there is one.
+        code: Option<&'static str>,
+        /// What happened.
+        message: String,
+        /// True when the manifest was read and breaks a rule.
+        invalid: bool,
+    },
+    /// No common protocol version. Use another version of the SDK or of this server.
+    #[error(
+        "unsupported service protocol versions: [{min}, {max}]. Supported versions by this runtime \
+         are [{PROTOCOL_VERSION_MIN}, {supported_max}]. Use an SDK that speaks one of these"
+    )]
+    ProtocolVersions {
+        /// Lowest version of the deployment.
+        min: u32,
+        /// Highest version of the deployment.
+        max: u32,
+        /// Highest version of this server.
+        supported_max: u32,
+    },
+    /// Such a service has no such handlers. Mend the deployment.
+    #[error(
+        "invalid combination of service type and handler type '({service}, Some({handler:?}))'"
+    )]
+    HandlerType {
+        /// Type of the service.
+        service: ServiceKind,
+        /// Type of the handler.
+        handler: HandlerType,
+    },
+    /// A service would change its type. Rename it, or register with `breaking`.
+    #[error(
+        "service '{name}' is registered as {was} and the deployment declares it as {declared}. \
+         Register with \"breaking\": true if that is meant"
+    )]
+    ServiceType {
+        /// The service.
+        name: String,
+        /// Its type in the latest revision.
+        was: ServiceKind,
+        /// Its type in the manifest.
+        declared: ServiceKind,
+    },
+    /// No deployment has this id. Look at the list.
+    #[error("not found in the schema registry: deployment with id '{0}'")]
+    UnknownDeployment(DeploymentId),
+    /// The deployment may still be needed. Remove it by force, or leave it.
+    #[error(
+        "deployment '{0}' may still have invocations that need it; remove it anyway with ?force=true"
+    )]
+    InUse(DeploymentId),
+    /// The bound on deployments is reached. Remove old ones.
+    #[error(
+        "there are {} deployments, the most this server keeps; remove old ones",
+        crate::limits::DEPLOYMENTS_MAX
+    )]
+    TooManyDeployments,
+    /// A stored record cannot be read. Do not serve from it; call a person.
+    #[error("the record of deployment {id} is damaged: {detail}")]
+    Record {
+        /// The deployment, as far as its key can be read.
+        id: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The store refused or failed; see its variants.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server is stopping. Retry against the next one.
+    #[error("the server is stopping, retry in a moment")]
+    Stopped,
+}
+
+impl RegistryError {
+    /// Returns the documentation code that clients of the admin API know.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            RegistryError::Discovery { code, .. } => *code,
+            RegistryError::ProtocolVersions { .. } => Some("META0012"),
+            RegistryError::ServiceType { .. } => Some("META0006"),
+            _ => None,
+        }
+    }
+}
+
+impl From<DiscoveryFailure> for RegistryError {
+    fn from(failure: DiscoveryFailure) -> RegistryError {
+        let DiscoveryFailure { code, message, invalid } = failure;
+        RegistryError::Discovery { code, message, invalid }
+    }
+}

@@ -1,0 +1,96 @@
+//! Decides what a registration or removal changes. Pure: records in, records out.
+//!
+//! - Owns: identity by address, revisions, the rule on service types, what a removal takes along.
+//! - Does not own: the rules within one manifest ([`super::manifest`]).
+//! - Invariant: revisions of a service name are unique, and the latest is the highest.
+
+use reveille_protocol::id::DeploymentId;
+
+use super::{
+    Plan, RegisterDeployment, Registered, RegistryError,
+    record::{self, DeploymentRecord, Records},
+};
+
+/// Finds the deployment that answers the request without discovery.
+pub(super) fn existing<'a>(
+    records: &'a Records,
+    request: &RegisterDeployment,
+) -> Option<(DeploymentId, &'a DeploymentRecord)> {
+    if request.force { None } else { find(records, &request.uri.to_string()) }
+}
+
+/// Decides what a discovered deployment changes. `fresh` becomes its id if its address is new.
+///
+/// The address is looked up again, because others may have registered it during discovery.
+pub(super) fn place(
+    records: &Records,
+    request: &RegisterDeployment,
+    mut record: DeploymentRecord,
+    fresh: DeploymentId,
+) -> Result<Plan<(Registered, DeploymentId, DeploymentRecord)>, RegistryError> {
+    if let Some((id, known)) = existing(records, request) {
+        return Ok(Plan { value: (Registered::Existing, id, known.clone()), next: None });
+    }
+    for (name, service) in &mut record.services {
+        let was = record::latest_of(records, name).map(|(_, known)| known.kind);
+        if let Some(was) = was
+            && was != service.kind
+            && !(request.breaking || request.force)
+        {
+            let (name, declared) = (name.clone(), service.kind);
+            return Err(RegistryError::ServiceType { name, was, declared });
+        }
+        service.revision = revision_max(records, name) + 1;
+    }
+    let (registered, id) = match find(records, &record.uri) {
+        Some((id, _)) => (Registered::Existing, id),
+        None => (Registered::Created, fresh),
+    };
+    let next = (!request.dry_run).then(|| {
+        let mut next = records.clone();
+        next.insert(id, record.clone());
+        (next, vec![id])
+    });
+    Ok(Plan { value: (registered, id, record), next })
+}
+
+/// Decides what the removal of a deployment changes: it goes, and so do the services whose latest
+/// revision it serves. Their older revisions elsewhere serve the invocations pinned to them only.
+pub(super) fn remove(
+    records: &Records,
+    id: DeploymentId,
+    force: bool,
+) -> Result<Plan<()>, RegistryError> {
+    if !records.contains_key(&id) {
+        return Err(RegistryError::UnknownDeployment(id));
+    }
+    if !force {
+        return Err(RegistryError::InUse(id));
+    }
+    let latest = record::latest(records);
+    let gone = |name: &str| latest.get(name).is_some_and(|(serving, _)| *serving == id);
+    let mut next = records.clone();
+    next.remove(&id);
+    let mut changed = vec![id];
+    for (other, record) in &mut next {
+        let retired =
+            record.services.iter_mut().filter(|(name, service)| !service.retired && gone(name));
+        let before = changed.len();
+        for (_, service) in retired {
+            service.retired = true;
+            changed.truncate(before);
+            changed.push(*other);
+        }
+    }
+    Ok(Plan { value: (), next: Some((next, changed)) })
+}
+
+fn find<'a>(records: &'a Records, uri: &str) -> Option<(DeploymentId, &'a DeploymentRecord)> {
+    records.iter().find(|(_, record)| record.uri == uri).map(|(id, record)| (*id, record))
+}
+
+/// The highest revision that any deployment has of a service, retired or not; 0 if none has it.
+fn revision_max(records: &Records, name: &str) -> u64 {
+    let revisions = records.values().filter_map(|record| record.services.get(name));
+    revisions.map(|service| service.revision).max().unwrap_or(0)
+}

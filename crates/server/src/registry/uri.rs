@@ -1,0 +1,62 @@
+//! The address of a deployment in its normal form.
+//!
+//! - Owns: what makes two addresses the same.
+//! - Invariant: a [`DeploymentUri`] is `http://host[:port]/path/`: host in lower case, no query, a
+//!   slash at the end.
+
+use std::{fmt, str::FromStr};
+
+use http::Uri;
+
+/// The base address of a deployment; equal values name the same deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentUri {
+    uri: Uri,
+}
+
+/// Why a text is not the address of a deployment. Fix the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// It does not follow the grammar, or names no host.
+    #[error("'{0}' is not an absolute URI such as http://localhost:9080")]
+    Invalid(String),
+    /// Another scheme.
+    #[error(
+        "deployments are called over http, not {0}; put a proxy in front of one that needs more"
+    )]
+    Scheme(String),
+    /// A name or password in front of the host.
+    #[error("credentials in the URI are not supported, send them as additional_headers")]
+    Credentials,
+}
+
+impl DeploymentUri {
+    /// Reads an address and brings it to its normal form.
+    pub fn parse(text: &str) -> Result<DeploymentUri, UriError> {
+        let invalid = || UriError::Invalid(text.to_owned());
+        let uri = Uri::from_str(text.trim()).map_err(|_| invalid())?;
+        let scheme = uri.scheme_str().ok_or_else(invalid)?;
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(UriError::Scheme(scheme.to_ascii_lowercase()));
+        }
+        let authority = uri.authority().ok_or_else(invalid)?;
+        if authority.as_str().contains('@') {
+            return Err(UriError::Credentials);
+        }
+        let path = uri.path().trim_end_matches('/');
+        let authority = authority.as_str().to_ascii_lowercase();
+        let normal = format!("http://{authority}{path}/");
+        Uri::from_str(&normal).map(|uri| DeploymentUri { uri }).map_err(|_| invalid())
+    }
+
+    /// Returns the address for the HTTP client.
+    pub fn to_uri(&self) -> Uri {
+        self.uri.clone()
+    }
+}
+
+impl fmt::Display for DeploymentUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uri.fmt(f)
+    }
+}

@@ -1,0 +1,216 @@
+//! One server: listeners, registry, partitions and invoker, started and stopped together.
+//!
+//! - Owns: the order of start and stop.
+//! - Invariant: the ingress answers only after every partition has been taken over; on stop, what
+//!   was accepted is durable before the store is let go.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use reveille_engine::identity::SecretKey;
+use reveille_store::{Batch, Commit, Lease, PartitionId, Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use crate::admin::{self, Admin};
+use crate::config::ServerConfig;
+use crate::ingress::{self, Ingress};
+use crate::invoker::{Invoker, InvokerOptions};
+use crate::limits;
+use crate::partition::committer::Committer;
+use crate::partition::effects::Outputs;
+use crate::partition::{self, Driver, DriverParts, OpenError, Partitions};
+use crate::registry::{Registry, RegistryConfig, RegistryError};
+
+/// A running server. Dropping it without [`Server::stop`] is like a crash: nothing is lost.
+pub struct Server {
+    /// Where callers connect.
+    pub ingress_address: SocketAddr,
+    /// Where operators connect.
+    pub admin_address: SocketAddr,
+    partitions: Partitions,
+    registry: Registry,
+    stop: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be bound. Choose another one, or stop whoever has it.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A partition cannot be taken over.
+    #[error("partition {partition} cannot be opened: {source}")]
+    Partition {
+        /// The partition.
+        partition: u16,
+        /// The cause.
+        source: OpenError,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry cannot be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Server {
+    /// Binds the listeners, takes over registry and partitions, and starts to serve. Must be called
+    /// within a multi-thread runtime; blocks on the store for as long as recovery takes.
+    pub async fn start(config: ServerConfig, store: Arc<dyn Store>) -> Result<Server, StartError> {
+        let ingress_listener = bind(config.ingress_address).await?;
+        let admin_listener = bind(config.admin_address).await?;
+        let (ingress_address, admin_address) =
+            (ingress_listener.local_addr()?, admin_listener.local_addr()?);
+        let (lease, secret_key) = open_meta(store.as_ref())?;
+        let registry = Registry::open(
+            Arc::clone(&store),
+            lease,
+            RegistryConfig {
+                defaults: config.defaults.clone(),
+                protocol_version_max: config.protocol_version_max,
+            },
+        )?;
+        let (partitions, threads) = start_partitions(&config, store, &registry, &secret_key)?;
+        let (stop, stopping) = watch::channel(false);
+        let mut listeners = JoinSet::new();
+        let ingress = Ingress {
+            partitions: partitions.clone(),
+            schema: registry.schema(),
+            request_size_limit: config.request_size_limit,
+        };
+        listeners.spawn(ingress::serve(ingress_listener, ingress, stopped(stopping.clone())));
+        let admin = Admin {
+            registry: registry.clone(),
+            partitions: partitions.clone(),
+            ingress_endpoint: format!("http://{ingress_address}/"),
+        };
+        listeners.spawn(async move {
+            if let Err(error) = admin::serve(admin_listener, admin, stopped(stopping)).await {
+                error!(%error, "the admin API has stopped");
+            }
+        });
+        Ok(Server {
+            ingress_address,
+            admin_address,
+            partitions,
+            registry,
+            stop,
+            listeners,
+            threads,
+        })
+    }
+
+    /// A handle to the partitions, for embedding.
+    pub fn partitions(&self) -> &Partitions {
+        &self.partitions
+    }
+
+    /// The registered deployments, for embedding.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Stops: refuses new work, lets open requests finish for a moment, makes everything durable.
+    pub async fn stop(mut self) {
+        info!("stopping");
+        // The receivers are gone only when both listeners have ended already.
+        let _listening = self.stop.send(true);
+        let listeners = async { while self.listeners.join_next().await.is_some() {} };
+        if tokio::time::timeout(limits::STOP_TIMEOUT, listeners).await.is_err() {
+            info!("some requests were still open and are cut off; what they started goes on");
+        }
+        self.listeners.abort_all();
+        self.partitions.stop().await;
+        drop(self.partitions);
+        for thread in self.threads {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                error!("a thread ended with a panic");
+            }
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the server was dropped, which stops the listeners as well.
+    let _changed = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Takes over the meta partition and makes or reads the key of awakeable secrets.
+fn open_meta(store: &dyn Store) -> Result<(Lease, SecretKey), StartError> {
+    const KEY: &[u8] = b"secret-key";
+    let mut lease = store.acquire(PartitionId::META)?;
+    if let Some(stored) = store.get(PartitionId::META, KEY)? {
+        let bytes = stored.as_ref().try_into().map_err(|_| StoreError::Corrupt {
+            path: "meta/secret-key".into(),
+            detail: "the key of awakeable secrets does not have 32 bytes".to_owned(),
+        })?;
+        return Ok((lease, SecretKey(bytes)));
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(std::io::Error::from)?;
+    let mut batch = Batch::default();
+    batch.put(Bytes::from_static(KEY), Bytes::copy_from_slice(&secret));
+    let (partition, epoch, seq) = (lease.partition, lease.epoch, lease.last_seq + 1);
+    for result in store.commit(&[Commit { partition, epoch, seq, batch: &batch }]) {
+        result?;
+    }
+    lease.last_seq = seq;
+    Ok((lease, SecretKey(secret)))
+}
+
+fn start_partitions(
+    config: &ServerConfig,
+    store: Arc<dyn Store>,
+    registry: &Registry,
+    secret_key: &SecretKey,
+) -> Result<(Partitions, Vec<JoinHandle<()>>), StartError> {
+    let count = store.partition_count();
+    let (senders, mailboxes): (Vec<_>, Vec<_>) =
+        (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
+    let partitions = Partitions::new(senders);
+    let options = InvokerOptions { message_size_limit: config.message_size_limit };
+    let invoker = Invoker::new(Handle::current(), partitions.clone(), options);
+    let (committer, committer_thread) = Committer::start(Arc::clone(&store))?;
+    let attempts_max = (config.concurrent_attempts_max / usize::from(count)).max(1);
+    let mut threads = Vec::new();
+    for (partition, mailbox) in (0..count).zip(mailboxes) {
+        let outputs =
+            Outputs::new(partition, partitions.clone(), invoker.clone(), attempts_max);
+        let driver = Driver::open(DriverParts {
+            partition,
+            partitions: count,
+            store: Arc::clone(&store),
+            committer: committer.clone(),
+            schema: registry.schema(),
+            secret_key: secret_key.clone(),
+            mailbox,
+            outputs,
+        });
+        let driver = driver.map_err(|source| StartError::Partition { partition, source })?;
+        threads.push(partition::spawn(driver, partition)?);
+    }
+    threads.push(committer_thread);
+    Ok((partitions, threads))
+}

@@ -1,0 +1,117 @@
+//! The side file that remembers how far commits were acknowledged.
+//!
+//! It has two slots of 64 bytes, written in turn: magic (8), number (8, big endian), zeros (44),
+//! CRC-32 of what precedes (4, big endian).
+//! - Owns: the file `acked`.
+//! - Invariant: a number is written only when its commit is durable, so the file never runs ahead
+//!   of the journals. It is written, not synced, with each commit: that survives the death of the
+//!   process. It is synced at most once a second, so after a power failure it may lag behind.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::directory::{ACKED, failed};
+use crate::StoreError;
+
+const SLOT_BYTES: usize = 64;
+const MAGIC: &[u8; 8] = b"rv-acked";
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The open side file.
+#[derive(Debug)]
+pub(super) struct Acked {
+    file: File,
+    path: PathBuf,
+    synced_at: Instant,
+    dirty: bool,
+}
+
+impl Acked {
+    /// Opens the file and returns the number in it, or creates it if `create` is set.
+    ///
+    /// A store whose file is missing or has no intact slot is refused.
+    pub(super) fn open(directory: &Path, create: bool) -> Result<(Acked, u64), StoreError> {
+        let path = directory.join(ACKED);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(create)
+            .truncate(create)
+            .open(&path)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => damaged(&path, "the file is missing"),
+                _ => failed("open", &path)(error),
+            })?;
+        let number = if create {
+            0
+        } else {
+            let mut bytes = Vec::with_capacity(2 * SLOT_BYTES);
+            (&file)
+                .take(2 * SLOT_BYTES as u64)
+                .read_to_end(&mut bytes)
+                .map_err(failed("read", &path))?;
+            let slots = bytes.chunks_exact(SLOT_BYTES).filter_map(decode);
+            slots.max().ok_or_else(|| damaged(&path, "neither of its two slots is intact"))?
+        };
+        if create {
+            let empty = encode(0);
+            file.write_all(&empty)
+                .and_then(|()| file.write_all(&empty))
+                .and_then(|()| file.sync_all())
+                .map_err(failed("write", &path))?;
+        }
+        Ok((Acked { file, path, synced_at: Instant::now(), dirty: false }, number))
+    }
+
+    /// Remembers that every commit up to `number` is durable.
+    pub(super) fn record(&mut self, number: u64) -> Result<(), StoreError> {
+        let offset = (number % 2) * SLOT_BYTES as u64;
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| self.file.write_all(&encode(number)))
+            .map_err(failed("write", &self.path))?;
+        self.dirty = true;
+        if self.synced_at.elapsed() >= SYNC_INTERVAL {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Syncs the file if it was written since the last time.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.dirty {
+            self.file.sync_data().map_err(failed("sync", &self.path))?;
+            self.dirty = false;
+            self.synced_at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> StoreError {
+    let detail = format!(
+        "{what}, so nobody can tell whether acknowledged commits are missing; restore the directory \
+         from a backup"
+    );
+    StoreError::Corrupt { path: path.to_owned(), detail }
+}
+
+fn encode(number: u64) -> [u8; SLOT_BYTES] {
+    let mut slot = [0; SLOT_BYTES];
+    slot[..8].copy_from_slice(MAGIC);
+    slot[8..16].copy_from_slice(&number.to_be_bytes());
+    let checksum = crc32fast::hash(&slot[..SLOT_BYTES - 4]);
+    slot[SLOT_BYTES - 4..].copy_from_slice(&checksum.to_be_bytes());
+    slot
+}
+
+fn decode(slot: &[u8]) -> Option<u64> {
+    let (body, checksum) = slot.split_at_checked(SLOT_BYTES - 4)?;
+    let number = body.strip_prefix(MAGIC)?.first_chunk::<8>()?;
+    let intact = checksum == crc32fast::hash(body).to_be_bytes();
+    intact.then(|| u64::from_be_bytes(*number))
+}

@@ -1,0 +1,115 @@
+//! Creation, lock, format and a full disk.
+
+use std::{fs, path::Path, process};
+
+use reveille_store::{
+    PartitionId, Store, StoreError,
+    embedded::{EmbeddedOptions, EmbeddedStore},
+};
+
+use super::{acquire, check_rows, commit, open};
+
+#[test]
+fn the_number_of_partitions_is_fixed_at_creation() {
+    for (asked, given) in [(0, 1), (7, 7), (u16::MAX, reveille_store::PARTITIONS_MAX)] {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("not/there/yet");
+        for partitions_new in [asked, 99] {
+            let options = EmbeddedOptions { partitions_new, ..EmbeddedOptions::default() };
+            let store = EmbeddedStore::open(&path, options).expect("open");
+            assert_eq!(store.partition_count(), given, "asked for {asked}");
+            assert!(store.get(PartitionId(given - 1), b"x").is_ok());
+            assert!(matches!(
+                store.get(PartitionId(given), b"x"),
+                Err(StoreError::NoSuchPartition { .. })
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_second_open_is_told_who_has_the_directory() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let error = open(directory.path()).expect_err("a second open");
+    let StoreError::Locked { path, owner } = &error else { panic!("{error}") };
+    assert_eq!(path, directory.path());
+    assert!(owner.contains(&format!("process {}", process::id())), "{owner}");
+    drop(store);
+    open(directory.path()).expect("the lock is free again").close().expect("close");
+}
+
+#[test]
+fn a_creation_that_was_interrupted_starts_afresh() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    drop(open(directory.path()).expect("open"));
+    let ready = fs::read_to_string(directory.path().join("format")).expect("format");
+    let body = "reveille store\nversion 1\npartitions 4\ncreating\n";
+    let text = format!("{body}crc {:08x}\n", crc32fast::hash(body.as_bytes()));
+    fs::write(directory.path().join("format"), text).expect("write");
+    fs::remove_file(directory.path().join("store/version")).expect("remove");
+    let store = open(directory.path()).expect("open");
+    let (epochs, last) = acquire(&store).expect("acquire");
+    assert_eq!((epochs[0].0, last), (1, 0));
+    assert_eq!(fs::read_to_string(directory.path().join("format")).expect("format"), ready);
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let with_crc = |body: &str| format!("{body}crc {:08x}\n", crc32fast::hash(body.as_bytes()));
+    let newer = with_crc("reveille store\nversion 2\npartitions 4\nready\n");
+    let foreign = with_crc("another store\nversion 1\npartitions 4\nready\n");
+    let zero = with_crc("reveille store\nversion 1\npartitions 0\nready\n");
+    let table: [(&str, Option<&str>, &str); 9] = [
+        ("format", Some(&newer), "has format reveille store, version 2, this program supports"),
+        ("format", Some(&foreign), "has format another store, version 1"),
+        ("format", Some(&zero), "its number of partitions is wrong"),
+        ("format", Some("reveille store\nversion 1\n"), "its checksum is missing"),
+        ("format", Some(""), "its checksum is missing"),
+        ("format", None, "the file is missing, but the directory holds a store"),
+        ("acked", None, "the file is missing, so nobody can tell"),
+        ("acked", Some("short"), "neither of its two slots is intact"),
+        ("store/version", None, "cannot read its files"),
+    ];
+    for (file, content, expected) in table {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        drop(open(directory.path()).expect("open"));
+        let path = directory.path().join(file);
+        match content {
+            Some(content) => fs::write(&path, content).expect("write"),
+            None => fs::remove_file(&path).expect("remove"),
+        }
+        let text = open(directory.path()).expect_err(expected).to_string();
+        assert!(text.contains(expected), "{text}");
+        let name = Path::new(file).components().next().expect("a name");
+        assert!(text.contains(&*name.as_os_str().to_string_lossy()), "{text}");
+    }
+}
+
+/// `/dev/full` stands in for a disk without space: the store tries the space with a file first.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_reported_and_survived() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let (epochs, _) = acquire(&store).expect("acquire");
+    commit(&store, epochs, 1).expect("commit");
+    drop(store);
+    fs::remove_file(directory.path().join("reserve")).expect("remove");
+    let full = |name| {
+        std::os::unix::fs::symlink("/dev/full", directory.path().join(name)).expect("link");
+    };
+    full("reserve");
+    let store = open(directory.path()).expect("a full disk can be read from");
+    check_rows(&store, 1, "while full").expect("read");
+    for _ in 0..2 {
+        full("reserve.probe");
+        assert!(matches!(commit(&store, epochs, 2), Err(StoreError::Full)));
+        full("reserve.probe");
+        assert!(matches!(store.acquire(PartitionId(0)), Err(StoreError::Full)));
+    }
+    commit(&store, epochs, 2).expect("there is space again");
+    check_rows(&store, 2, "after it was full").expect("read");
+    drop(store);
+    check_rows(&open(directory.path()).expect("open"), 2, "reopened").expect("read");
+}

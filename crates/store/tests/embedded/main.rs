@@ -1,0 +1,81 @@
+//! What only the embedded store has: a directory, its damage, and processes that are killed.
+//!
+//! - `directory`: creation, lock, format, a full disk.
+//! - `damage`: flipped and missing bytes are reported or harmless.
+//! - `kill`: acknowledged rows survive `kill -9`.
+
+mod damage;
+mod directory;
+mod kill;
+
+use std::path::Path;
+
+use reveille_store::{
+    Batch, Commit, Epoch, PartitionId, Store, StoreError,
+    embedded::{EmbeddedOptions, EmbeddedStore},
+};
+
+/// A small write buffer, so that tables are written as well as journals.
+const OPTIONS: EmbeddedOptions = EmbeddedOptions {
+    partitions_new: 4,
+    cache_bytes: 1024 * 1024,
+    write_buffer_bytes_new: 32 * 1024,
+};
+
+fn open(directory: &Path) -> Result<EmbeddedStore, StoreError> {
+    EmbeddedStore::open(directory, OPTIONS)
+}
+
+/// Commits one row in each of two partitions under one number.
+fn commit(store: &EmbeddedStore, epochs: [Epoch; 2], seq: u64) -> Result<(), StoreError> {
+    let mut batches = [Batch::default(), Batch::default()];
+    for batch in &mut batches {
+        batch.put(key(seq), value(seq));
+        batch.put("last", seq.to_be_bytes().to_vec());
+    }
+    let commits: Vec<Commit<'_>> = epochs
+        .into_iter()
+        .zip(&batches)
+        .enumerate()
+        .map(|(index, (epoch, batch))| Commit { partition: partition(index), epoch, seq, batch })
+        .collect();
+    store.commit(&commits).into_iter().collect()
+}
+
+fn acquire(store: &EmbeddedStore) -> Result<([Epoch; 2], u64), StoreError> {
+    let leases = [store.acquire(partition(0))?, store.acquire(partition(1))?];
+    assert_eq!(leases[0].last_seq, leases[1].last_seq, "one group, one fate");
+    Ok((leases.map(|lease| lease.epoch), leases[0].last_seq))
+}
+
+/// Checks that the rows `1..=last` are there, that `last` says so, and that nothing is behind it.
+fn check_rows(store: &EmbeddedStore, last: u64, at: &str) -> Result<(), StoreError> {
+    for index in 0..2 {
+        let rows = store.scan(partition(index), b"row", b"row\xFF", usize::MAX)?;
+        let count = u64::try_from(rows.len()).expect("count");
+        assert_eq!(count, last, "{at}: rows of {}", partition(index));
+        for (seq, (found_key, found)) in (1..).zip(rows) {
+            assert_eq!(found_key, key(seq), "{at}");
+            assert_eq!(found, value(seq), "{at}: row {seq}");
+        }
+        let marker = store.get(partition(index), b"last")?;
+        let expected = (last > 0).then(|| last.to_be_bytes().to_vec());
+        assert_eq!(marker.map(|marker| marker.to_vec()), expected, "{at}: the row `last`");
+    }
+    Ok(())
+}
+
+fn partition(index: usize) -> PartitionId {
+    PartitionId(u16::try_from(index).expect("small index"))
+}
+
+fn key(seq: u64) -> Vec<u8> {
+    let mut key = b"row".to_vec();
+    key.extend(seq.to_be_bytes());
+    key
+}
+
+fn value(seq: u64) -> Vec<u8> {
+    let length = usize::try_from(20 + seq % 90).expect("small length");
+    seq.to_be_bytes().into_iter().cycle().take(length).collect()
+}

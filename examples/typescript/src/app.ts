@@ -1,0 +1,34 @@
+// Serves every program of this folder.
+//
+//   PORT=9080            where to listen
+//   MODE=bidi | rr | h1  streaming over HTTP/2, request/response over HTTP/2, or over HTTP/1.1
+
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as restate from "@restatedev/restate-sdk";
+
+import { account, archive, cabinet } from "./account.ts";
+import { approval } from "./approval.ts";
+import { caller, payout } from "./caller.ts";
+import { combinators } from "./combinators.ts";
+import { door } from "./door.ts";
+import { meeting, room } from "./meeting.ts";
+import { notifier } from "./notifier.ts";
+import { releaseWorkflow } from "./release_workflow.ts";
+import { reviewWorkflow, shortReviewWorkflow } from "./review_workflow.ts";
+import { reviewer } from "./reviewer.ts";
+import { patient, steps, stubborn } from "./steps.ts";
+
+const port = Number(process.env.PORT ?? 9080);
+const mode = process.env.MODE ?? "bidi";
+
+const handler = restate.createEndpointHandler({
+  services: [
+    account, approval, archive, cabinet, caller, combinators, door, meeting, notifier, patient,
+    payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
+  ],
+  bidirectional: mode === "bidi",
+});
+
+const server = mode === "h1" ? http.createServer(handler) : http2.createServer(handler);
+server.listen(port, "127.0.0.1", () => console.log(`Serving on port ${port} (${mode}).`));

@@ -1,0 +1,182 @@
+//! `cargo xtask bench`: what one server does with a low-cost endpoint and a low-cost load.
+//!
+//! - Owns: the command line, the order of events and what is printed.
+//! - Does not own: the server process ([`process`]), the service under test ([`service`]), the load
+//!   ([`load`]), the cost of the disk alone ([`floor`]).
+//! - Invariant: endpoint and load generator stay the same for every server that is measured, so
+//!   ratios between servers mean something; absolute figures depend on the machine.
+
+mod floor;
+mod load;
+mod process;
+mod service;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use self::{
+    load::{Measured, Target},
+    process::Server,
+    service::Scenario,
+};
+use crate::workspace;
+
+/// How long each load runs before anything is counted.
+const WARM_UP: Duration = Duration::from_millis(700);
+
+struct Options {
+    scenarios: Vec<Scenario>,
+    connections: Vec<usize>,
+    duration: Duration,
+    /// Command line of another server to measure, with placeholders.
+    server: Option<String>,
+    json: bool,
+}
+
+/// One row of the report.
+struct Row {
+    scenario: Scenario,
+    connections: usize,
+    measured: Measured,
+    server_cpu: Duration,
+    /// What endpoint and load generator took together.
+    own_cpu: Duration,
+    resident_bytes: u64,
+}
+
+/// Starts server and endpoint, drives every scenario at every number of connections and reports.
+pub fn run(arguments: &[String]) -> Result<()> {
+    let options = parse(arguments)?;
+    if cfg!(debug_assertions) {
+        // Endpoint and load generator must cost little, or they are what gets measured.
+        let mut command = workspace::cargo(&["run", "--release", "-p", "xtask", "--", "bench"]);
+        command.args(arguments);
+        return workspace::run(command);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let service = service::start()?;
+    let directory = process::data_directory()?;
+    let floor = floor::fdatasync_p50(directory.path())?;
+    let server = Server::start(options.server.as_deref(), directory.path())?;
+    let rows = runtime.block_on(measure(&options, &server, &service))?;
+    report(&options, floor, &rows);
+    Ok(())
+}
+
+async fn measure(
+    options: &Options,
+    server: &Server,
+    service: &service::Service,
+) -> Result<Vec<Row>> {
+    let setup_time_max = Duration::from_secs(30);
+    tokio::time::timeout(setup_time_max, load::register(server.admin, service.address))
+        .await
+        .context("the server did not accept the deployment in 30 s")??;
+    let target = Target { ingress: server.ingress, awakeables: service.awakeables.clone() };
+    let mut rows = Vec::new();
+    for &scenario in &options.scenarios {
+        for &connections in &options.connections {
+            load::drive(&target, scenario, connections, WARM_UP).await?;
+            let (server_before, own_before) = (server.cpu_time()?, process::own_cpu_time()?);
+            let measured = load::drive(&target, scenario, connections, options.duration).await?;
+            let server_cpu = server.cpu_time()?.saturating_sub(server_before);
+            let own_cpu = process::own_cpu_time()?.saturating_sub(own_before);
+            let resident_bytes = server.resident_bytes()?;
+            rows.push(Row { scenario, connections, measured, server_cpu, own_cpu, resident_bytes });
+        }
+    }
+    Ok(rows)
+}
+
+fn report(options: &Options, floor: Duration, rows: &[Row]) {
+    if options.json {
+        let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
+        println!("{}", json!({ "fdatasync_p50_us": micros(floor), "rows": rows }));
+        return;
+    }
+    println!("floor: 4 KiB append + fdatasync p50 {:.0} us", micros(floor));
+    println!(
+        "{:<8} {:>5} {:>9} {:>9} {:>9} {:>15} {:>12} {:>8}",
+        "scenario",
+        "conns",
+        "calls/s",
+        "p50 us",
+        "p99 us",
+        "server cpu us",
+        "own cpu us",
+        "RSS MiB"
+    );
+    for row in rows {
+        println!(
+            "{:<8} {:>5} {:>9.0} {:>9.0} {:>9.0} {:>15.1} {:>12.1} {:>8.1}",
+            row.scenario.name(),
+            row.connections,
+            row.measured.per_second(),
+            micros(row.measured.quantile(0.50)),
+            micros(row.measured.quantile(0.99)),
+            row.us_per_call(row.server_cpu),
+            row.us_per_call(row.own_cpu),
+            row.resident_bytes as f64 / f64::from(1 << 20),
+        );
+    }
+}
+
+impl Row {
+    fn us_per_call(&self, time: Duration) -> f64 {
+        micros(time) / self.measured.calls().max(1) as f64
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "scenario": self.scenario.name(),
+            "connections": self.connections,
+            "calls_per_second": self.measured.per_second(),
+            "p50_us": micros(self.measured.quantile(0.50)),
+            "p99_us": micros(self.measured.quantile(0.99)),
+            "server_cpu_us_per_call": self.us_per_call(self.server_cpu),
+            "own_cpu_us_per_call": self.us_per_call(self.own_cpu),
+            "resident_bytes": self.resident_bytes,
+        })
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn parse(arguments: &[String]) -> Result<Options> {
+    let mut options = Options {
+        scenarios: Scenario::ALL.to_vec(),
+        connections: vec![1, 16, 64],
+        duration: Duration::from_secs(3),
+        server: None,
+        json: false,
+    };
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--connections" => {
+                let counts = value()?.split(',').map(str::parse::<usize>);
+                options.connections = counts.collect::<Result<_, _>>().context("--connections")?;
+            }
+            "--seconds" => {
+                let seconds = value()?.parse().context("--seconds takes a number")?;
+                options.duration = Duration::try_from_secs_f64(seconds).context("--seconds")?;
+            }
+            "--server" => options.server = Some(value()?.clone()),
+            "--json" => options.json = true,
+            "all" => options.scenarios = Scenario::ALL.to_vec(),
+            name => match Scenario::ALL.into_iter().find(|scenario| scenario.name() == name) {
+                Some(scenario) => options.scenarios = vec![scenario],
+                None => bail!("bench knows greet, steps, answer, all; not {name:?}"),
+            },
+        }
+    }
+    if options.connections.contains(&0) {
+        bail!("--connections takes numbers from 1 on");
+    }
+    Ok(options)
+}

@@ -1,0 +1,140 @@
+//! The server under test as a child process, and what the kernel says about its cost.
+//!
+//! Owns: the process, which dies with [`Server`], and its data directory, which dies with
+//! [`DataDirectory`]. Linux only: the figures come from `/proc`.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::workspace;
+
+/// The kernel counts CPU time in these on every architecture Linux exposes to user space.
+const CLOCK_TICKS_PER_SECOND: u64 = 100;
+
+/// A server that was started for one benchmark.
+pub struct Server {
+    child: Child,
+    pub ingress: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Server {
+    /// Starts `command`, or the release build of this repository's server when there is none.
+    ///
+    /// Placeholders in a command: `{data}`, `{ingress}`, `{ingress_port}`, `{admin}`,
+    /// `{admin_port}`. The command replaces a shell, so that its process id is the server's;
+    /// variables are set with `env NAME=VALUE command`.
+    pub fn start(command: Option<&str>, data: &Path) -> Result<Self> {
+        let (ingress, admin) = free_addresses()?;
+        let mut process = match command {
+            Some(command) => {
+                let command = command
+                    .replace("{data}", &data.display().to_string())
+                    .replace("{ingress}", &ingress.to_string())
+                    .replace("{ingress_port}", &ingress.port().to_string())
+                    .replace("{admin}", &admin.to_string())
+                    .replace("{admin_port}", &admin.port().to_string());
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("exec {command}")]);
+                shell
+            }
+            None => own_server(ingress, admin, data)?,
+        };
+        let child = process.spawn().with_context(|| format!("could not start {process:?}"))?;
+        Ok(Self { child, ingress, admin })
+    }
+
+    /// Returns the CPU time the process has used so far, in steps of 10 ms.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        cpu_time(&self.child.id().to_string())
+    }
+
+    /// Returns the resident memory of the process.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = proc_file(&self.child.id().to_string(), "status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next());
+        let kibibytes = kibibytes.context("the server has ended: /proc/PID/status has no VmRSS")?;
+        Ok(kibibytes.parse::<u64>()? * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when the server has already ended, and then there is nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the CPU time this process has used so far.
+pub fn own_cpu_time() -> Result<Duration> {
+    cpu_time("self")
+}
+
+fn cpu_time(process: &str) -> Result<Duration> {
+    let stat = proc_file(process, "stat")?;
+    // The command name stands in parentheses and may hold spaces; the rest counts from there.
+    let (_, fields) = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| -> Result<u64> {
+        let field = fields.get(at).context("short /proc/PID/stat")?;
+        field.parse().context("no number in /proc/PID/stat")
+    };
+    // Fields 14 and 15 of the manual page: user and system time.
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / CLOCK_TICKS_PER_SECOND))
+}
+
+fn proc_file(process: &str, file: &str) -> Result<String> {
+    let path = format!("/proc/{process}/{file}");
+    fs::read_to_string(&path).with_context(|| format!("could not read {path}"))
+}
+
+fn own_server(ingress: SocketAddr, admin: SocketAddr, data: &Path) -> Result<Command> {
+    workspace::run(workspace::cargo(&["build", "--release", "-p", "reveille-cli"]))?;
+    let mut command = Command::new(workspace::target_directory()?.join("release/reveille"));
+    command.arg("serve").arg("--data-dir").arg(data);
+    command.args(["--ingress-address", &ingress.to_string()]);
+    command.args(["--admin-address", &admin.to_string()]);
+    Ok(command)
+}
+
+/// Returns two addresses nobody listens on. Another process could take them before the server
+/// does; a benchmark may then be started again.
+fn free_addresses() -> Result<(SocketAddr, SocketAddr)> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok((first.local_addr()?, second.local_addr()?))
+}
+
+/// A fresh directory on the disk cargo builds on, removed at the end.
+pub struct DataDirectory(PathBuf);
+
+/// Creates the data directory. Not below the system's temporary directory: that may be memory,
+/// where durability costs nothing.
+pub fn data_directory() -> Result<DataDirectory> {
+    let path = workspace::target_directory()?.join(format!("bench-{}", std::process::id()));
+    fs::create_dir_all(&path).with_context(|| format!("could not create {}", path.display()))?;
+    Ok(DataDirectory(path))
+}
+
+impl DataDirectory {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            println!("could not remove {}: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Repository automation, started as `cargo xtask SUBCOMMAND`. One file per subcommand:
+//! [`tidy`] (house rules), [`test`] (every test, also `ci`) and [`bench`] (load measurements).
+//!
+//! Owns no product code; it only starts cargo and the binaries and reads the tree.
+
+mod bench;
+mod test;
+mod tidy;
+mod workspace;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask SUBCOMMAND
+  tidy [--tighten]   check the house rules; --tighten lowers the ratchet to what the tree has
+  test               run every test there is (fmt, clippy, tidy, tests, simulator)
+  ci                 the same as test
+  bench [greet|steps|answer|all] [--connections 1,16,64] [--seconds 3] [--json]
+        [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (subcommand, rest) = match arguments.split_first() {
+        Some((first, rest)) => (first.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    match subcommand {
+        "tidy" => tidy::run(rest),
+        "test" | "ci" => test::run(rest),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("unknown subcommand {other:?}\n{USAGE}"),
+    }
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask test` (and `ci`): every test there is, in the order that fails fastest.
+//!
+//! Owns the list of steps. What an end-to-end test needs besides the tools checked here (packages
+//! of npm, a newer Node) it fetches itself; see `crates/cli/tests`.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{tidy, workspace};
+
+/// How many simulator seeds a run must survive.
+const SIMULATOR_SEEDS: &str = "2000";
+
+/// Tools that must be there before the first step, and how to get them.
+const TOOLS: [(&str, &[&str], &str); 5] = [
+    ("git", &["--version"], "install git"),
+    ("cargo", &["fmt", "--version"], "rustup component add rustfmt"),
+    ("cargo", &["clippy", "--version"], "rustup component add clippy"),
+    ("node", &["--version"], "install Node.js; the end-to-end tests run TypeScript services"),
+    ("npm", &["--version"], "install npm; the end-to-end tests fetch the TypeScript SDK with it"),
+];
+
+/// The steps that are one call of cargo each; tidy runs between the lints and the build.
+const LINTS: [&[&str]; 2] = [
+    &["fmt", "--all", "--check"],
+    &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+        "-D",
+        "clippy::too_many_lines",
+    ],
+];
+const TESTS: [&[&str]; 3] = [
+    // The end-to-end tests start the binary, so it must be there and fresh before they run.
+    &["build", "-p", "reveille-cli"],
+    &["test", "--workspace"],
+    &["run", "-p", "reveille-sim", "--", "--seeds", SIMULATOR_SEEDS],
+];
+
+/// Runs every step, prints what each took and stops at the first failure.
+pub fn run(arguments: &[String]) -> Result<()> {
+    if !arguments.is_empty() {
+        bail!("test takes no arguments, not {arguments:?}");
+    }
+    check_tools()?;
+    let mut times = Vec::new();
+    for step in LINTS {
+        timed(&mut times, step, || workspace::run(workspace::cargo(step)))?;
+    }
+    timed(&mut times, &["xtask", "tidy"], || tidy::run(&[]))?;
+    for step in TESTS {
+        timed(&mut times, step, || workspace::run(workspace::cargo(step)))?;
+    }
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    for (step, time) in &times {
+        println!("{:>8.1} s  cargo {step}", time.as_secs_f64());
+    }
+    println!("{:>8.1} s  in total: everything passed", total.as_secs_f64());
+    Ok(())
+}
+
+fn timed(
+    times: &mut Vec<(String, Duration)>,
+    step: &[&str],
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let step = step.join(" ");
+    println!("==> cargo {step}");
+    let start = Instant::now();
+    work().with_context(|| format!("step `cargo {step}` failed"))?;
+    let time = start.elapsed();
+    println!("==> done in {:.1} s", time.as_secs_f64());
+    times.push((step, time));
+    Ok(())
+}
+
+fn check_tools() -> Result<()> {
+    for (tool, arguments, remedy) in TOOLS {
+        let mut command = Command::new(tool);
+        command.args(arguments);
+        if workspace::output(command).is_err() {
+            bail!("`{tool} {}` does not work: {remedy}", arguments.join(" "));
+        }
+    }
+    Ok(())
+}
