@@ -13,9 +13,9 @@
 //!   in one `fdatasync`, however many partitions it holds.
 //! - Invariant: `open` either has every acknowledged row or fails; it never starts from less. The
 //!   engine cuts a damaged journal short without a word and does not check its lists of tables, so
-//!   both are checked before it sees them ([`journal_check`], [`manifest_check`]), and what it
+//!   both are checked before it sees them (`journal_check`, `manifest_check`), and what it
 //!   recovered is compared with `acked`.
-//! - Start at [`EmbeddedStore::open`] and at [`writer::Writer::commit`].
+//! - Start at [`EmbeddedStore::open`] and at `writer::Writer::commit`.
 //!
 //! A full disk makes `commit` and `acquire` answer `Full`; nothing was written, reads go on, and the
 //! store goes on by itself once there is space. After any other failed write the store answers
@@ -69,7 +69,7 @@ impl Default for EmbeddedOptions {
         EmbeddedOptions {
             partitions_new: 16,
             cache_bytes: 32 * 1024 * 1024,
-            write_buffer_bytes_new: 16 * 1024 * 1024,
+            write_buffer_bytes_new: 8 * 1024 * 1024,
         }
     }
 }

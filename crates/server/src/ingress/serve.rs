@@ -33,9 +33,14 @@ pub async fn serve(listener: TcpListener, ingress: Ingress, shutdown: impl Futur
         tokio::select! {
             () = &mut shutdown => break,
             // Taking ended tasks out one by one keeps the set as small as the set of connections.
-            Some(_ended) = connections.join_next(), if !connections.is_empty() => {}
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection task failed, its caller got no answer");
+                }
+            }
             (stream, place) = accept(&listener, &places) => {
-                connections.spawn(connection(stream, place, Arc::clone(&ingress), stopping.clone()));
+                let (ingress, stopping) = (Arc::clone(&ingress), stopping.clone());
+                connections.spawn(connection(stream, place, ingress, stopping));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | resolve | JSON | the value, verbatim, once it is known to be JSON |
 //! | resolve | any other, none, or an empty body | the value, verbatim |
-//! | reject, native path | `application/json`, not empty | code, message and metadata of the failure |
+//! | reject, native path | JSON, not empty | code, message and metadata of a failure |
 //! | reject, otherwise | any | the message, invalid UTF-8 replaced; the code is 500 |
 //!
 //! - Owns: this table, and how a caller asks for telling statuses (`Prefer: handling=strict`).

@@ -18,11 +18,9 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::response::Parts;
-use http::{StatusCode, header};
 use reveille_engine::command::{AttemptFailure, Command};
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
@@ -39,6 +37,7 @@ use super::failure;
 use super::http1::Chunks;
 use super::outgoing::Outgoing;
 use super::quiet::{Due, Quiet};
+use super::response;
 use super::{Shared, ToAttempt};
 
 /// An attempt before and while it runs.
@@ -62,12 +61,12 @@ pub(super) struct Attempt {
 /// What ends an attempt.
 enum End {
     /// A terminal frame was told, or the engine needs none.
-    Done(Exchange),
-    /// Told as [`Command::AttemptFailed`].
-    Failed(AttemptFailure, Option<Exchange>),
+    Done,
+    /// To be told as [`Command::AttemptFailed`].
+    Failed(AttemptFailure),
     /// The partition wants to hear nothing more.
-    Aborted(Option<Exchange>),
-    /// The request was not processed.
+    Aborted,
+    /// The request was not processed; the failure is told when that happens again.
     Unprocessed(AttemptFailure),
 }
 
@@ -76,14 +75,7 @@ enum Event {
     Head(Box<Parts>),
     Frames { terminal: bool },
     Due(Due),
-    End(EndEvent),
-}
-
-enum EndEvent {
-    Done,
-    Failed(AttemptFailure),
-    Aborted,
-    Unprocessed(AttemptFailure),
+    End(End),
 }
 
 impl Attempt {
@@ -106,7 +98,7 @@ impl Attempt {
             attempt: start.attempt,
             abort_timeout_ms: start.abort_timeout_ms,
             quiet: Quiet::new(&start, bidirectional),
-            call: Call::new(start, deployment),
+            call: Call::new(*start, deployment),
             inbox,
             outgoing,
             decoder,
@@ -118,19 +110,18 @@ impl Attempt {
 
     /// Runs the attempt to its end.
     pub(super) async fn run(mut self) {
-        let mut end = self.try_once(false).await;
+        let (mut end, mut exchange) = self.try_once(false).await;
         if let End::Unprocessed(_) = end {
             self.outgoing.rewind();
-            end = self.try_once(true).await;
+            (end, exchange) = self.try_once(true).await;
         }
-        match end {
-            End::Done(exchange) => drain(exchange).await,
-            End::Aborted(exchange) => exchange.into_iter().for_each(Exchange::reset),
-            End::Failed(failure, exchange) => {
+        match (end, exchange) {
+            (End::Done, Some(exchange)) => response::drain(exchange).await,
+            (End::Done | End::Aborted, exchange) => exchange.into_iter().for_each(Exchange::reset),
+            (End::Failed(failure) | End::Unprocessed(failure), exchange) => {
                 exchange.into_iter().for_each(Exchange::reset);
                 self.tell_failed(failure).await;
             }
-            End::Unprocessed(failure) => self.tell_failed(failure).await,
         }
     }
 
@@ -145,10 +136,10 @@ impl Attempt {
         self.shared.partitions.tell(self.id, command).await
     }
 
-    async fn try_once(&mut self, again: bool) -> End {
+    async fn try_once(&mut self, again: bool) -> (End, Option<Exchange>) {
         match self.open(again).await {
-            Ok(exchange) => self.converse(exchange).await,
-            Err(end) => end,
+            Ok(mut exchange) => (self.converse(&mut exchange).await, Some(exchange)),
+            Err(end) => (end, None),
         }
     }
 
@@ -156,7 +147,7 @@ impl Attempt {
     async fn open(&mut self, again: bool) -> Result<Exchange, End> {
         let prepared = match self.call.prepare() {
             Ok(prepared) => prepared,
-            Err(failure) => return Err(End::Failed(failure, None)),
+            Err(failure) => return Err(End::Failed(failure)),
         };
         let pool = &self.shared.pool;
         if self.call.http1 {
@@ -189,26 +180,24 @@ impl Attempt {
     }
 
     fn unreachable(&self, cause: &str) -> End {
-        End::Failed(failure::unreachable(&self.call.uri(), cause), None)
+        End::Failed(failure::unreachable(&self.call.uri(), cause))
     }
 
     /// Takes what the partition says before there is a stream.
     fn hear(&mut self, told: Option<ToAttempt>) -> Result<(), End> {
         match self.obey(told) {
             None => Ok(()),
-            Some(EndEvent::Failed(failure) | EndEvent::Unprocessed(failure)) => {
-                Err(End::Failed(failure, None))
-            }
-            Some(EndEvent::Done | EndEvent::Aborted) => Err(End::Aborted(None)),
+            Some(End::Done) => Err(End::Aborted),
+            Some(end) => Err(end),
         }
     }
 
     /// Takes what the partition says.
-    fn obey(&mut self, told: Option<ToAttempt>) -> Option<EndEvent> {
+    fn obey(&mut self, told: Option<ToAttempt>) -> Option<End> {
         match told {
             Some(ToAttempt::Frame(_)) if self.outgoing.closing() => {
                 // The engine would count it as seen, but the handler never sees it.
-                return Some(EndEvent::Failed(failure::input_closed(&self.call.uri())));
+                return Some(End::Failed(failure::input_closed(&self.call.uri())));
             }
             Some(ToAttempt::Frame(frame)) => {
                 self.outgoing.push(&frame);
@@ -218,23 +207,23 @@ impl Attempt {
                 self.outgoing.close();
                 self.quiet.half_closed();
             }
-            Some(ToAttempt::End) => return Some(EndEvent::Done),
-            Some(ToAttempt::Abort) | None => return Some(EndEvent::Aborted),
+            Some(ToAttempt::End) => return Some(End::Done),
+            Some(ToAttempt::Abort) | None => return Some(End::Aborted),
         }
         None
     }
 
-    async fn converse(&mut self, mut exchange: Exchange) -> End {
+    async fn converse(&mut self, exchange: &mut Exchange) -> End {
         self.quiet.restart();
         let mut sleep = pin!(tokio::time::sleep_until(Instant::now()));
         loop {
-            let event = poll_fn(|cx| self.poll_event(&mut exchange, sleep.as_mut(), cx)).await;
+            let event = poll_fn(|cx| self.poll_event(exchange, sleep.as_mut(), cx)).await;
             match event {
                 Event::Head(parts) => {
                     self.head_taken = true;
                     self.outgoing.forget();
-                    if let Some(failure) = self.check_head(&parts, &mut exchange).await {
-                        return End::Failed(failure, Some(exchange));
+                    if let Some(failure) = response::check(&self.call, &parts, exchange).await {
+                        return End::Failed(failure);
                     }
                 }
                 Event::Frames { terminal } => {
@@ -246,32 +235,35 @@ impl Attempt {
                     let (id, attempt) = (self.id, self.attempt);
                     let frames = std::mem::take(&mut self.frames);
                     if !self.tell(Command::Frames { id, attempt, frames }).await {
-                        return End::Aborted(Some(exchange));
+                        return End::Aborted;
                     }
                     if terminal {
-                        return End::Done(exchange);
+                        return End::Done;
                     }
                 }
                 Event::Due(Due::Abort) => {
                     let failure = failure::abort_timeout(self.abort_timeout_ms);
-                    return End::Failed(failure, Some(exchange));
+                    return End::Failed(failure);
                 }
                 Event::Due(due) => {
                     self.quiet.reported(due);
                     let (id, attempt, expired) = (self.id, self.attempt, due == Due::Inactivity);
                     if !self.tell(Command::AttemptIdle { id, attempt, expired }).await {
-                        return End::Aborted(Some(exchange));
+                        return End::Aborted;
                     }
                 }
-                Event::End(EndEvent::Done) => {
+                Event::End(End::Done) if !self.head_taken => {
+                    return End::Aborted;
+                }
+                Event::End(End::Done) => {
                     exchange.half_close();
-                    return End::Done(exchange);
+                    return End::Done;
                 }
-                Event::End(EndEvent::Failed(failure)) => {
-                    return End::Failed(failure, Some(exchange));
+                Event::End(End::Failed(failure)) => {
+                    return End::Failed(failure);
                 }
-                Event::End(EndEvent::Aborted) => return End::Aborted(Some(exchange)),
-                Event::End(EndEvent::Unprocessed(failure)) => return End::Unprocessed(failure),
+                Event::End(End::Aborted) => return End::Aborted,
+                Event::End(End::Unprocessed(failure)) => return End::Unprocessed(failure),
             }
         }
     }
@@ -314,9 +306,9 @@ impl Attempt {
             Err(broken) => {
                 let failure = failure::broken(&self.call.uri(), &broken.cause);
                 Event::End(if broken.unprocessed {
-                    EndEvent::Unprocessed(failure)
+                    End::Unprocessed(failure)
                 } else {
-                    EndEvent::Failed(failure)
+                    End::Failed(failure)
                 })
             }
         })
@@ -356,7 +348,7 @@ impl Attempt {
             return Poll::Ready(Event::Frames { terminal: false });
         }
         match self.ended.take() {
-            Some(failure) => Poll::Ready(Event::End(EndEvent::Failed(failure))),
+            Some(failure) => Poll::Ready(Event::End(End::Failed(failure))),
             None => Poll::Pending,
         }
     }
@@ -369,7 +361,7 @@ impl Attempt {
             if Instant::now() >= at {
                 return Poll::Ready(due);
             }
-            if sleep.deadline() > at || sleep.is_elapsed() || sleep.deadline() <= Instant::now() {
+            if sleep.deadline() > at || sleep.deadline() <= Instant::now() {
                 sleep.as_mut().reset(at);
             }
             if sleep.as_mut().poll(cx).is_pending() {
@@ -377,60 +369,8 @@ impl Attempt {
             }
         }
     }
-
-    /// Finds out whether the response is an invocation stream.
-    async fn check_head(&self, parts: &Parts, exchange: &mut Exchange) -> Option<AttemptFailure> {
-        if parts.status != StatusCode::OK {
-            let body = error_body(exchange).await;
-            return Some(failure::bad_status(parts.status, self.call.protocol_version, &body));
-        }
-        let expected = self.call.content_type();
-        let found = parts.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-        if found == Some(expected.as_bytes()) {
-            return None;
-        }
-        let found = found.map(String::from_utf8_lossy);
-        Some(failure::bad_content_type(found.as_deref(), &expected))
-    }
 }
 
 fn is_terminal(ty: MessageType) -> bool {
     matches!(ty, MessageType::END | MessageType::SUSPENSION | MessageType::ERROR)
-}
-
-/// Reads the first part of an error response.
-async fn error_body(exchange: &mut Exchange) -> String {
-    let mut body = Vec::new();
-    let read = async {
-        while let Some(Ok(bytes)) = poll_fn(|cx| exchange.poll_data(cx)).await {
-            let room = limits::ERROR_BODY_BYTES - body.len();
-            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            if body.len() >= limits::ERROR_BODY_BYTES {
-                break;
-            }
-        }
-    };
-    // What has arrived in time is enough.
-    let _elapsed =
-        tokio::time::timeout(Duration::from_millis(limits::ERROR_BODY_TIMEOUT_MS), read).await;
-    String::from_utf8_lossy(&body).trim().to_owned()
-}
-
-/// Reads what follows the terminal frame, so that the stream ends cleanly and, with HTTP/1.1, the
-/// connection can be used again.
-async fn drain(mut exchange: Exchange) {
-    let read = async {
-        let mut room = limits::DRAIN_BYTES;
-        while let Some(Ok(bytes)) = poll_fn(|cx| exchange.poll_data(cx)).await {
-            match room.checked_sub(bytes.len()) {
-                Some(rest) => room = rest,
-                None => return false,
-            }
-        }
-        true
-    };
-    let timeout = Duration::from_millis(limits::DRAIN_TIMEOUT_MS);
-    if !tokio::time::timeout(timeout, read).await.unwrap_or(false) {
-        exchange.reset();
-    }
 }

@@ -35,7 +35,7 @@ pub(super) struct Prepared {
 
 impl Call {
     /// Takes what is needed.
-    pub(super) fn new(start: Box<AttemptStart>, deployment: &DeploymentSchema) -> Call {
+    pub(super) fn new(start: AttemptStart, deployment: &DeploymentSchema) -> Call {
         Call {
             base: deployment.uri.clone(),
             service: start.service,
@@ -65,8 +65,7 @@ impl Call {
             Ok(uri) => uri,
             Err(error) => return Err(failure::bad_request(&text, &format!("{error}."))),
         };
-        let address =
-            Address::of(&uri).map_err(|cause| failure::unreachable(&text, &cause))?;
+        let address = Address::of(&uri).map_err(|cause| failure::unreachable(&text, &cause))?;
         let headers = self.headers().map_err(|cause| failure::bad_request(&text, &cause))?;
         let request = request(Method::POST, uri, headers, self.http1);
         let request = request.map_err(|cause| failure::bad_request(&text, &cause))?;
@@ -141,7 +140,8 @@ mod tests {
 
     #[test]
     fn keys_are_percent_encoded() {
-        for (key, expected) in [("é x", "%C3%A9%20x"), ("a-b_c.d~9", "a-b_c.d~9"), ("/%", "%2F%25")] {
+        for (key, expected) in [("é x", "%C3%A9%20x"), ("a-b_c.d~9", "a-b_c.d~9"), ("/%", "%2F%25")]
+        {
             assert_eq!(percent_encode(key), expected);
         }
     }

@@ -33,9 +33,7 @@ pub struct Discovered {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// Nothing answered. Check the address, start the deployment, try again.
-    #[error(
-        "[META0003] error when calling '{uri}': unable to reach the remote endpoint. {cause}"
-    )]
+    #[error("[META0003] error when calling '{uri}': unable to reach the remote endpoint. {cause}")]
     Unreachable {
         /// The address that was called.
         uri: String,
@@ -125,8 +123,7 @@ pub async fn discover(
 ) -> Result<Discovered, DiscoveryError> {
     let text = format!("{uri}discover");
     let timeout = Duration::from_millis(limits::DISCOVERY_TIMEOUT_MS);
-    let unreachable =
-        |cause: String| DiscoveryError::Unreachable { uri: text.clone(), cause };
+    let unreachable = |cause: String| DiscoveryError::Unreachable { uri: text.clone(), cause };
     match tokio::time::timeout(timeout, ask(&text, http1, headers)).await {
         Ok(Ok((parts, body))) => read(text.clone(), &parts, &body),
         Ok(Err(NoResponse::Unreachable(cause))) => Err(unreachable(cause)),

@@ -58,8 +58,7 @@ pub(super) struct Http1 {
     lease: Option<Http1Lease>,
 }
 
-type Head1 =
-    dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>> + Send;
+type Head1 = dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>> + Send;
 
 enum Receive1 {
     Head(Pin<Box<Head1>>),

@@ -21,8 +21,9 @@ pub(super) fn bad_request(uri: &str, cause: &str) -> AttemptFailure {
 
 /// The connection or the stream broke after the request was sent.
 pub(super) fn broken(uri: &str, cause: &str) -> AttemptFailure {
-    let message =
-        format!("error when calling '{uri}': the stream broke before the invocation ended. {cause}");
+    let message = format!(
+        "error when calling '{uri}': the stream broke before the invocation ended. {cause}"
+    );
     failure(500, message, "RT0010")
 }
 
@@ -55,8 +56,7 @@ pub(super) fn bad_status(status: StatusCode, version: u32, body: &str) -> Attemp
 /// The response is 200 but no invocation stream.
 pub(super) fn bad_content_type(found: Option<&str>, expected: &str) -> AttemptFailure {
     let found = found.unwrap_or("none");
-    let message =
-        format!("unexpected content type '{found}'; expected content type '{expected}'");
+    let message = format!("unexpected content type '{found}'; expected content type '{expected}'");
     failure(500, message, "RT0012")
 }
 
@@ -78,7 +78,9 @@ pub(super) fn bad_frame(error: &FrameError) -> AttemptFailure {
             let message = format!("{error}; see `worker.invoker.message-size-limit`");
             failure(500, message, "RT0003")
         }
-        FrameError::Decode { .. } => failure(500, format!("cannot decode entry: {error}"), "RT0012"),
+        FrameError::Decode { .. } => {
+            failure(500, format!("cannot decode entry: {error}"), "RT0012")
+        }
     }
 }
 
@@ -134,7 +136,11 @@ mod tests {
     fn statuses() {
         let table = [
             (404, "", "500 RT0012 unexpected http status code: 404 Not Found"),
-            (500, "x", "500 RT0012 unexpected http status code: 500 Internal Server Error, with body: x"),
+            (
+                500,
+                "x",
+                "500 RT0012 unexpected http status code: 500 Internal Server Error, with body: x",
+            ),
             (413, "", "500 RT0019 unexpected http status code: 413 Payload Too Large"),
             (429, "x", "500 RT0023 service is rate limited due to '429 Too Many Requests'"),
             (503, "x", "500 RT0023 service is rate limited due to '503 Service Unavailable'"),

@@ -1,7 +1,7 @@
 //! The invoker: one task per live attempt, streams multiplexed over pooled connections.
 //!
 //! Start at [`Invoker::start`], then `attempt.rs`: it opens an `exchange` through the `pool`,
-//! writes what `outgoing` holds and tells the partition what arrives.
+//! writes what `outgoing` holds, judges the `response` and tells the partition what arrives.
 //! - Owns: connections to deployments (`pool`, `http1`), the tasks of attempts (`attempt`), the
 //!   texts of failed attempts (`failure`) and discovery requests ([`discovery`]).
 //! - Does not own: what a frame means (crate `engine`) or when an attempt may start
@@ -20,6 +20,7 @@ mod http1;
 mod outgoing;
 mod pool;
 mod quiet;
+mod response;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use crate::limits;
 use crate::partition::Partitions;
 
 use self::attempt::Attempt;
-use self::pool::Pool;
+use self::pool::{ConnectionTimes, Pool};
 
 /// What a partition tells a live attempt.
 #[derive(Debug)]
@@ -91,7 +92,16 @@ struct Shared {
 impl Invoker {
     /// Makes an invoker whose tasks run on `runtime` and report to `partitions`.
     pub fn new(runtime: Handle, partitions: Partitions, options: InvokerOptions) -> Invoker {
-        let pool = Pool::new(runtime.clone());
+        Invoker::with_times(runtime, partitions, options, ConnectionTimes::default())
+    }
+
+    fn with_times(
+        runtime: Handle,
+        partitions: Partitions,
+        options: InvokerOptions,
+        times: ConnectionTimes,
+    ) -> Invoker {
+        let pool = Pool::new(runtime.clone(), times);
         Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool }) }
     }
 

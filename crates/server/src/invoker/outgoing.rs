@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn large_payloads_are_not_copied() {
         let payload = Bytes::from(vec![1; COPY_BYTES_MAX + 1]);
-        let mut outgoing = Outgoing::new(&[Frame::new(MessageType::SIGNAL, payload.clone())]);
+        let mut outgoing =
+            Outgoing::new(&[Frame::new(MessageType::SIGNAL_NOTIFICATION, payload.clone())]);
         assert_eq!(outgoing.take().map(|chunk| chunk.len()), Some(8));
         assert_eq!(outgoing.take().map(|chunk| chunk.as_ptr()), Some(payload.as_ptr()));
     }

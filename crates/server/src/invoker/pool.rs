@@ -26,17 +26,39 @@ use crate::limits;
 use super::connect::{self, Address};
 use super::http1::Http1Origin;
 
+/// When connections are checked and closed, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionTimes {
+    /// See [`limits::PING_INTERVAL_MS`].
+    pub(super) ping_interval_ms: u64,
+    /// See [`limits::PING_TIMEOUT_MS`].
+    pub(super) ping_timeout_ms: u64,
+    /// See [`limits::CONNECTION_IDLE_MS`].
+    pub(super) idle_ms: u64,
+}
+
+impl Default for ConnectionTimes {
+    fn default() -> ConnectionTimes {
+        ConnectionTimes {
+            ping_interval_ms: limits::PING_INTERVAL_MS,
+            ping_timeout_ms: limits::PING_TIMEOUT_MS,
+            idle_ms: limits::CONNECTION_IDLE_MS,
+        }
+    }
+}
+
 /// The connections to all deployments.
 pub(super) struct Pool {
     runtime: Handle,
+    times: ConnectionTimes,
     http2: Mutex<HashMap<Address, Arc<Origin>>>,
     http1: Mutex<HashMap<Address, Arc<Http1Origin>>>,
 }
 
 impl Pool {
     /// Makes a pool without connections; their tasks will run on `runtime`.
-    pub(super) fn new(runtime: Handle) -> Pool {
-        Pool { runtime, http2: Mutex::default(), http1: Mutex::default() }
+    pub(super) fn new(runtime: Handle, times: ConnectionTimes) -> Pool {
+        Pool { runtime, times, http2: Mutex::default(), http1: Mutex::default() }
     }
 
     /// Finds the HTTP/2 connections to an address.
@@ -45,9 +67,12 @@ impl Pool {
         if let Some(origin) = origins.get(address) {
             return origin.clone();
         }
-        let runtime = self.runtime.clone();
-        let origin = Origin { address: address.clone(), runtime, state: Mutex::default() };
-        let origin = Arc::new(origin);
+        let origin = Arc::new(Origin {
+            address: address.clone(),
+            runtime: self.runtime.clone(),
+            times: self.times,
+            state: Mutex::default(),
+        });
         origins.insert(address.clone(), origin.clone());
         origin
     }
@@ -68,6 +93,7 @@ impl Pool {
 pub(super) struct Origin {
     address: Address,
     runtime: Handle,
+    times: ConnectionTimes,
     state: Mutex<State>,
 }
 
@@ -249,31 +275,32 @@ impl Origin {
         self.serve(&mut state);
     }
 
-    /// Forgets a connection that was unused for long; it closes when its last sender is gone.
-    /// Returns false when it is in use.
-    fn retire(&self, id: u64) -> Option<bool> {
+    /// Forgets a connection that was unused for long: it closes when its last sender is gone.
+    /// Returns false while it is merely unused, so that nobody needs to know whether it lives.
+    fn retire(&self, id: u64) -> bool {
         let mut state = self.lock();
-        let index = state.connections.iter().position(|connection| connection.id == id)?;
+        let Some(index) = state.connections.iter().position(|connection| connection.id == id)
+        else {
+            return true;
+        };
         let connection = &state.connections[index];
         if connection.inflight > 0 {
-            return Some(true);
+            return true;
         }
-        if connection.idle_since.elapsed() >= Duration::from_millis(limits::CONNECTION_IDLE_MS) {
+        if connection.idle_since.elapsed() >= Duration::from_millis(self.times.idle_ms) {
             state.connections.swap_remove(index);
         }
-        Some(false)
+        false
     }
 
     /// Returns when the peer of a connection no longer answers.
     async fn keep_alive(&self, id: u64, mut pings: PingPong) {
         loop {
-            tokio::time::sleep(Duration::from_millis(limits::PING_INTERVAL_MS)).await;
-            match self.retire(id) {
-                Some(false) => continue,
-                // An idle connection is closing; a used one must prove that it lives.
-                None | Some(true) => {}
+            tokio::time::sleep(Duration::from_millis(self.times.ping_interval_ms)).await;
+            if !self.retire(id) {
+                continue;
             }
-            let timeout = Duration::from_millis(limits::PING_TIMEOUT_MS);
+            let timeout = Duration::from_millis(self.times.ping_timeout_ms);
             match tokio::time::timeout(timeout, pings.ping(Ping::opaque())).await {
                 Ok(Ok(_pong)) => {}
                 Ok(Err(_)) | Err(_) => return,

@@ -66,8 +66,7 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
         }
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
-        let text = format!("pid {}\nstarted {started}\n", process::id());
+        let text = format!("pid {}\nstarted {}\n", process::id(), seconds_since_1970());
         file.set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(text.as_bytes()))
@@ -132,12 +131,18 @@ fn describe_owner(text: &str) -> String {
     let field = |name: &str| {
         text.lines().find_map(|line| line.strip_prefix(name).map(str::trim)).map(str::to_owned)
     };
-    match (field("pid "), field("started ")) {
+    let started = field("started ").and_then(|started| started.parse::<u64>().ok());
+    match (field("pid "), started) {
         (Some(pid), Some(started)) => {
-            format!("process {pid} (since {started} seconds after 1970)")
+            let age = seconds_since_1970().saturating_sub(started);
+            format!("process {pid}, which opened it {age} s ago")
         }
         _ => "another process".to_owned(),
     }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs())
 }
 
 fn write_format(directory: &Path, format: Format) -> Result<(), StoreError> {

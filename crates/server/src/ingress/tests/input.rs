@@ -57,7 +57,7 @@ async fn a_body_over_the_bound_is_not_read_on() {
 
 #[tokio::test]
 async fn a_body_that_stops_arriving_is_given_up() {
-    let mut chunks = ["ab", STALL].into_iter();
+    let mut chunks = std::iter::once("ab").chain(std::iter::repeat(STALL));
     let error = Chunks::read_within(Chunked(&mut chunks), 3, 1).await.err();
     assert_eq!(error, Some(IngressError::BodyStalled(1)));
 }

@@ -176,8 +176,7 @@ async fn sends() {
 #[tokio::test]
 async fn refusals() {
     // None of these reaches the partition: there is no line with a command.
-    let big = "x".repeat(LIMIT + 1);
-    let table: [(Request<_>, Expect); 9] = [
+    let table: [(Request<_>, Expect); 6] = [
         (
             post("/S/h?delay=1s", &[], ""),
             expect![[r#"
@@ -226,6 +225,16 @@ async fn refusals() {
             x-restate-error-source: ingress
             {"code":400,"message":"cannot use the idempotency key with workflow handlers. The handler invocation will already be idempotent by the workflow key itself.","source":"ingress"}"#]],
         ),
+    ];
+    for (request, expected) in table {
+        check(request, Reply::Done, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_bodies() {
+    let big = "x".repeat(LIMIT + 1);
+    let table: [(Request<_>, Expect); 3] = [
         (
             post("/S/h", &[], "1"),
             expect![[r#"

@@ -65,7 +65,8 @@ async fn raw(address: std::net::SocketAddr, request: &str) -> String {
 async fn http1() {
     let mut running = start().await;
     let request = "POST /S/h/send HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-                   content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n";
+                   content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n\
+                   1\r\n1\r\n0\r\n\r\n";
     let (response, ()) = tokio::join!(raw(running.address, request), running.accept_one());
     assert!(response.starts_with("HTTP/1.1 202 Accepted\r\n"), "{response}");
     let body = format!("\r\n\r\n{{\"invocationId\":\"{}\",\"status\":\"Accepted\"}}", some_id());
