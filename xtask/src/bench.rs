@@ -40,10 +40,32 @@ struct Row {
     scenario: Scenario,
     connections: usize,
     measured: Measured,
-    server_cpu: Duration,
-    /// What endpoint and load generator took together.
-    own_cpu: Duration,
+    cpu: CpuTimes,
     resident_bytes: u64,
+}
+
+/// CPU time of the three parties.
+#[derive(Clone, Copy)]
+struct CpuTimes {
+    server: Duration,
+    endpoint: Duration,
+    load: Duration,
+}
+
+impl CpuTimes {
+    fn now(server: &Server) -> Result<Self> {
+        let endpoint = process::own_cpu_time(Some(service::THREAD))?;
+        let load = process::own_cpu_time(None)?.saturating_sub(endpoint);
+        Ok(Self { server: server.cpu_time()?, endpoint, load })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            server: self.server.saturating_sub(before.server),
+            endpoint: self.endpoint.saturating_sub(before.endpoint),
+            load: self.load.saturating_sub(before.load),
+        }
+    }
 }
 
 /// Starts server and endpoint, drives every scenario at every number of connections and reports.
@@ -79,12 +101,11 @@ async fn measure(
     for &scenario in &options.scenarios {
         for &connections in &options.connections {
             load::drive(&target, scenario, connections, WARM_UP).await?;
-            let (server_before, own_before) = (server.cpu_time()?, process::own_cpu_time()?);
+            let before = CpuTimes::now(server)?;
             let measured = load::drive(&target, scenario, connections, options.duration).await?;
-            let server_cpu = server.cpu_time()?.saturating_sub(server_before);
-            let own_cpu = process::own_cpu_time()?.saturating_sub(own_before);
+            let cpu = CpuTimes::now(server)?.since(before);
             let resident_bytes = server.resident_bytes()?;
-            rows.push(Row { scenario, connections, measured, server_cpu, own_cpu, resident_bytes });
+            rows.push(Row { scenario, connections, measured, cpu, resident_bytes });
         }
     }
     Ok(rows)
@@ -97,27 +118,22 @@ fn report(options: &Options, floor: Duration, rows: &[Row]) {
         return;
     }
     println!("floor: 4 KiB append + fdatasync p50 {:.0} us", micros(floor));
+    println!("CPU in us per call: server, endpoint, load generator");
     println!(
-        "{:<8} {:>5} {:>9} {:>9} {:>9} {:>15} {:>12} {:>8}",
-        "scenario",
-        "conns",
-        "calls/s",
-        "p50 us",
-        "p99 us",
-        "server cpu us",
-        "own cpu us",
-        "RSS MiB"
+        "{:<8} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "scenario", "conns", "calls/s", "p50 us", "p99 us", "server", "endpoint", "load", "RSS MiB"
     );
     for row in rows {
         println!(
-            "{:<8} {:>5} {:>9.0} {:>9.0} {:>9.0} {:>15.1} {:>12.1} {:>8.1}",
+            "{:<8} {:>5} {:>9.0} {:>9.0} {:>9.0} {:>9.1} {:>9.1} {:>9.1} {:>9.1}",
             row.scenario.name(),
             row.connections,
             row.measured.per_second(),
             micros(row.measured.quantile(0.50)),
             micros(row.measured.quantile(0.99)),
-            row.us_per_call(row.server_cpu),
-            row.us_per_call(row.own_cpu),
+            row.us_per_call(row.cpu.server),
+            row.us_per_call(row.cpu.endpoint),
+            row.us_per_call(row.cpu.load),
             row.resident_bytes as f64 / f64::from(1 << 20),
         );
     }
@@ -135,8 +151,9 @@ impl Row {
             "calls_per_second": self.measured.per_second(),
             "p50_us": micros(self.measured.quantile(0.50)),
             "p99_us": micros(self.measured.quantile(0.99)),
-            "server_cpu_us_per_call": self.us_per_call(self.server_cpu),
-            "own_cpu_us_per_call": self.us_per_call(self.own_cpu),
+            "server_cpu_us_per_call": self.us_per_call(self.cpu.server),
+            "endpoint_cpu_us_per_call": self.us_per_call(self.cpu.endpoint),
+            "load_cpu_us_per_call": self.us_per_call(self.cpu.load),
             "resident_bytes": self.resident_bytes,
         })
     }

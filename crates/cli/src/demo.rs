@@ -94,15 +94,18 @@ impl Stage {
         let (invocation, is_new) = self.call(ingress).await?;
         let document = DOCUMENT.to_owned();
         let scene = Scene { ingress, document, invocation };
-        tell(&story::invoked(&scene, self.memory.processes, is_new));
+        let has_ended = !is_new && has_ended(&scene).await?;
+        tell(&story::invoked(&scene, self.memory.processes, is_new, has_ended));
 
         let (round, steps) = (self.memory.round, Arc::clone(&self.steps));
         let asked = patiently("the request for a review", steps.wait_for(round, StepKind::Ask));
         let id = tokio::select! {
+            biased;
             id = asked => id?,
+            result = result(&scene) => bail!("the call ended without asking: {}", result?),
             () = signals.first() => return Ok(Ending::Interrupted),
         };
-        if !has_ended(&scene).await? {
+        if !has_ended {
             tell(&story::waiting(&scene, &id));
             if answers {
                 tell(&story::answering());

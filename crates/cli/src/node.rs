@@ -4,7 +4,7 @@
 //!   to do when a step fails.
 //! - Does not own: serving (crate `server`), storing (crate `store`).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{error::Error, io, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 use reveille_server::server::Server;
@@ -28,7 +28,7 @@ impl Node {
     /// Starts the server. Must be called inside a tokio multi-thread runtime.
     pub async fn start(settings: &Settings, store: Arc<dyn Store>) -> anyhow::Result<Node> {
         let started = Server::start(settings.server.clone(), store).await;
-        let server = started.context("cannot start the server")?;
+        let server = started.map_err(|error| advise_start(&error))?;
         Ok(Node { server })
     }
 
@@ -96,6 +96,27 @@ fn advise(error: StoreError) -> anyhow::Error {
     anyhow!("{error}; {advice}")
 }
 
+/// Adds to a failed start what the user can do about it.
+fn advise_start(error: &(dyn Error + 'static)) -> anyhow::Error {
+    let mut text = format!("cannot start the server: {error}");
+    let mut is_taken = false;
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        // Some errors show their cause themselves.
+        let shown = current.to_string();
+        if !text.contains(&shown) {
+            text = format!("{text}: {shown}");
+        }
+        let io = current.downcast_ref::<io::Error>();
+        is_taken |= io.is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+        cause = current.source();
+    }
+    if is_taken {
+        text += "; stop what listens there, or choose --ingress-address and --admin-address";
+    }
+    anyhow!(text)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -132,6 +153,33 @@ mod tests {
             ),
         ] {
             assert_eq!(format!("{:#}", advise(error)), expected);
+        }
+    }
+
+    #[test]
+    fn a_failed_start_tells_the_cause_once_and_what_to_do() {
+        #[derive(Debug)]
+        struct StartError(&'static str, io::Error);
+        impl std::fmt::Display for StartError {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str(self.0)
+            }
+        }
+        impl Error for StartError {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.1)
+            }
+        }
+        let taken = || io::Error::from(io::ErrorKind::AddrInUse);
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let advice = "; stop what listens there, or choose --ingress-address and --admin-address";
+        for (error, expected) in [
+            (StartError("no port", taken()), format!("no port: address in use{advice}")),
+            (StartError("address in use", taken()), format!("address in use{advice}")),
+            (StartError("no port", denied), "no port: permission denied".to_owned()),
+        ] {
+            let expected = format!("cannot start the server: {expected}");
+            assert_eq!(format!("{:#}", advise_start(&error)), expected);
         }
     }
 }

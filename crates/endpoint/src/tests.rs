@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use reveille_protocol::{
     frame::{Frame, FrameDecoder, MessageType},
     message::{
-        AwaitingOn, ErrorMessage, Future, InputCommand, Notification, OutputCommand, Start,
+        AwaitingOn, ErrorMessage, Future, Header, InputCommand, Notification, OutputCommand, Start,
         StateEntry, Suspension, Value, Void, notification, output_command,
     },
 };
@@ -36,10 +36,12 @@ fn machine(
         state_map: vec![StateEntry { key: "there".into(), value: "5".into() }],
         partial_state: true,
         key: "k".to_owned(),
+        retry_count_since_last_stored_entry: 3,
         ..Start::default()
     };
     let value = Some(Value { content: Bytes::from_static(b"in") });
-    let input = InputCommand { value, ..InputCommand::default() };
+    let headers = vec![Header { key: "X-Name".to_owned(), value: "Ann".to_owned() }];
+    let input = InputCommand { value, headers, ..InputCommand::default() };
     push(&mut machine, &Frame::message(MessageType::START, &start));
     push(&mut machine, &Frame::message(MessageType::INPUT_COMMAND, &input));
     for entry in entries {

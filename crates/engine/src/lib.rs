@@ -28,6 +28,7 @@
 
 pub mod attempt;
 pub mod await_tree;
+pub mod check;
 pub mod command;
 pub mod complete;
 pub mod effect;

@@ -38,6 +38,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     threads: Vec<JoinHandle<()>>,
+    failures: mpsc::UnboundedReceiver<String>,
 }
 
 /// Why a server did not start.
@@ -87,7 +88,9 @@ impl Server {
                 protocol_version_max: config.protocol_version_max,
             },
         )?;
-        let (partitions, threads) = start_partitions(&config, store, &registry, &secret_key)?;
+        let (failed, failures) = mpsc::unbounded_channel();
+        let (partitions, threads) =
+            start_partitions(&config, store, &registry, &secret_key, &failed)?;
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let ingress = Ingress {
@@ -114,7 +117,18 @@ impl Server {
             stop,
             listeners,
             threads,
+            failures,
         })
+    }
+
+    /// Waits until only a restart of the process can help, and returns why: a write failed in a way
+    /// that leaves it unknown what is on disk. What was acknowledged is safe.
+    pub async fn failed(&mut self) -> String {
+        match self.failures.recv().await {
+            Some(why) => why,
+            // Every partition has ended without a failure, so there is nothing to wait for.
+            None => std::future::pending().await,
+        }
     }
 
     /// A handle to the partitions, for embedding.
@@ -185,6 +199,7 @@ fn start_partitions(
     store: Arc<dyn Store>,
     registry: &Registry,
     secret_key: &SecretKey,
+    failed: &mpsc::UnboundedSender<String>,
 ) -> Result<(Partitions, Vec<JoinHandle<()>>), StartError> {
     let count = store.partition_count();
     let (senders, mailboxes): (Vec<_>, Vec<_>) =
@@ -196,8 +211,7 @@ fn start_partitions(
     let attempts_max = (config.concurrent_attempts_max / usize::from(count)).max(1);
     let mut threads = Vec::new();
     for (partition, mailbox) in (0..count).zip(mailboxes) {
-        let outputs =
-            Outputs::new(partition, partitions.clone(), invoker.clone(), attempts_max);
+        let outputs = Outputs::new(partition, partitions.clone(), invoker.clone(), attempts_max);
         let driver = Driver::open(DriverParts {
             partition,
             partitions: count,
@@ -207,6 +221,7 @@ fn start_partitions(
             secret_key: secret_key.clone(),
             mailbox,
             outputs,
+            failed: failed.clone(),
         });
         let driver = driver.map_err(|source| StartError::Partition { partition, source })?;
         threads.push(partition::spawn(driver, partition)?);

@@ -4,7 +4,8 @@ import * as restate from "@restatedev/restate-sdk";
 
 import { account } from "./account.ts";
 import { approval } from "./approval.ts";
-import { steps } from "./steps.ts";
+import { requestHumanReview } from "./notes.ts";
+import { steps, type Failure } from "./steps.ts";
 
 type Amount = { key: string; amount: number };
 
@@ -50,9 +51,8 @@ export const caller = restate.service({
     },
 
     /** The terminal error of a callee arrives as it was thrown. */
-    refused: async (ctx: restate.Context, message: string) => {
-      const metadata = { reason: "because" };
-      return await outcome(ctx.serviceClient(steps).refuse({ message, code: 418, metadata }));
+    refused: async (ctx: restate.Context, failure: Failure) => {
+      return await outcome(ctx.serviceClient(steps).refuse(failure));
     },
   },
 });
@@ -71,7 +71,9 @@ export const payout = restate.service({
   name: "payout",
   handlers: {
     request: async (ctx: restate.Context, { name, key }: { name: string; key: string }) => {
-      const review = await ctx.serviceClient(approval).askBetweenSteps(name);
+      const { id, promise } = ctx.awakeable<string>();
+      await ctx.run("ask", () => requestHumanReview(name, id));
+      const review = await promise;
       await ctx.objectClient(account, key).add(1);
       return `${name}: ${review}`;
     },

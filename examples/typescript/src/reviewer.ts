@@ -18,11 +18,15 @@ export const reviewer = restate.service({
     rejectWithCode: async (ctx: restate.Context, { id }: Review) => {
       ctx.rejectAwakeable(
         id,
-        new restate.TerminalError("Review rejected: insufficient documentation", {
-          errorCode: 400,
-          metadata: { section: "installation" },
-        }),
+        new restate.TerminalError("Review rejected: insufficient documentation", { errorCode: 400 }),
       );
+    },
+
+    /** Metadata travels with a terminal error from protocol version 6 on. */
+    rejectWithMetadata: async (ctx: restate.Context, { id }: Review) => {
+      const metadata = { section: "installation" };
+      const options = { errorCode: 400, metadata };
+      ctx.rejectAwakeable(id, new restate.TerminalError("Review rejected", options));
     },
   },
 });

@@ -4,7 +4,7 @@ import * as restate from "@restatedev/restate-sdk";
 
 import { ran, requestHumanReview, timesRan } from "./notes.ts";
 
-type Failure = { message: string; code: number; metadata?: Record<string, string> };
+export type Failure = { message: string; code: number; metadata?: Record<string, string> };
 
 export const steps = restate.service({
   name: "steps",

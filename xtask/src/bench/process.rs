@@ -7,7 +7,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -47,22 +47,38 @@ impl Server {
             }
             None => own_server(ingress, admin, data)?,
         };
+        // The report is all that goes to the standard output; errors of the server stay visible.
+        process.stdout(Stdio::null());
         let child = process.spawn().with_context(|| format!("could not start {process:?}"))?;
         Ok(Self { child, ingress, admin })
     }
 
     /// Returns the CPU time the process has used so far, in steps of 10 ms.
     pub fn cpu_time(&self) -> Result<Duration> {
-        cpu_time(&self.child.id().to_string())
+        let stat = self.proc("stat")?;
+        // The command name stands in parentheses and may hold spaces; the rest counts from there.
+        let (_, fields) = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |at: usize| -> Result<u64> {
+            let field = fields.get(at).context("short /proc/PID/stat")?;
+            field.parse().context("no number in /proc/PID/stat")
+        };
+        // Fields 14 and 15 of the manual page: user and system time.
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / CLOCK_TICKS_PER_SECOND))
     }
 
     /// Returns the resident memory of the process.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = proc_file(&self.child.id().to_string(), "status")?;
+        let status = self.proc("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kibibytes = line.and_then(|line| line.split_whitespace().next());
         let kibibytes = kibibytes.context("the server has ended: /proc/PID/status has no VmRSS")?;
         Ok(kibibytes.parse::<u64>()? * 1024)
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(&path).with_context(|| format!("could not read {path}"))
     }
 }
 
@@ -74,27 +90,22 @@ impl Drop for Server {
     }
 }
 
-/// Returns the CPU time this process has used so far.
-pub fn own_cpu_time() -> Result<Duration> {
-    cpu_time("self")
-}
-
-fn cpu_time(process: &str) -> Result<Duration> {
-    let stat = proc_file(process, "stat")?;
-    // The command name stands in parentheses and may hold spaces; the rest counts from there.
-    let (_, fields) = stat.rsplit_once(')').context("unexpected /proc/PID/stat")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |at: usize| -> Result<u64> {
-        let field = fields.get(at).context("short /proc/PID/stat")?;
-        field.parse().context("no number in /proc/PID/stat")
-    };
-    // Fields 14 and 15 of the manual page: user and system time.
-    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / CLOCK_TICKS_PER_SECOND))
-}
-
-fn proc_file(process: &str, file: &str) -> Result<String> {
-    let path = format!("/proc/{process}/{file}");
-    fs::read_to_string(&path).with_context(|| format!("could not read {path}"))
+/// Returns the CPU time that the threads of this process called `thread` have used so far, or with
+/// `None` all of them.
+pub fn own_cpu_time(thread: Option<&str>) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        let name = fs::read_to_string(task.join("comm"))?;
+        if thread.is_some_and(|thread| thread != name.trim_end()) {
+            continue;
+        }
+        // Nanoseconds on a processor come first.
+        let times = fs::read_to_string(task.join("schedstat"))?;
+        let nanoseconds = times.split(' ').next().context("empty schedstat")?;
+        total += Duration::from_nanos(nanoseconds.parse().context("no number in schedstat")?);
+    }
+    Ok(total)
 }
 
 fn own_server(ingress: SocketAddr, admin: SocketAddr, data: &Path) -> Result<Command> {

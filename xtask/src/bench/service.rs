@@ -44,6 +44,9 @@ impl Scenario {
 /// The name all handlers are called under.
 pub const SERVICE: &str = "Bench";
 
+/// The name of the endpoint's thread, by which its CPU time is found.
+pub const THREAD: &str = "endpoint";
+
 /// Where a handler hands over the id of its awakeable: the input of the call picks the channel.
 #[derive(Clone, Default)]
 pub struct Awakeables(Arc<Mutex<Vec<UnboundedSender<Handover>>>>);
@@ -88,7 +91,7 @@ pub fn start() -> Result<Service> {
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
     let address = listener.local_addr()?;
     let serve = move || runtime.block_on(endpoint.serve(listener, std::future::pending()));
-    thread::Builder::new().name("endpoint".into()).spawn(serve).context("no endpoint thread")?;
+    thread::Builder::new().name(THREAD.into()).spawn(serve).context("no endpoint thread")?;
     Ok(Service { address, awakeables })
 }
 

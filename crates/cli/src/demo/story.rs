@@ -42,26 +42,21 @@ A demonstration of waiting. All of this is one process:
     )
 }
 
-/// Says that a new invocation was started, or that an earlier one goes on.
-pub fn invoked(scene: &Scene, processes: u64, is_new: bool) -> String {
+/// Says that a new invocation was started, or what became of that of an earlier run.
+pub fn invoked(scene: &Scene, processes: u64, is_new: bool, has_ended: bool) -> String {
     let Scene { document, invocation, .. } = scene;
-    if is_new {
-        return format!(
-            "\
-1. The handler was called, and asks for a review of {document}.
-
-   {invocation}
-"
-        );
-    }
-    let process = ordinal(processes);
-    format!(
-        "\
-1. A call of an earlier run has not ended. It goes on exactly where it was, in its {process} process.
-
-   {invocation}
-"
-    )
+    let what = if is_new {
+        format!("The handler was called, and asks for a review of {document}.")
+    } else if has_ended {
+        "A call of an earlier run was answered, and has ended since.".to_owned()
+    } else {
+        let process = ordinal(processes);
+        format!(
+            "A call of an earlier run still waits. It goes on exactly where it was, in its {process} \
+             process."
+        )
+    };
+    format!("1. {what}\n\n   {invocation}\n")
 }
 
 /// Says how to answer the wait.

@@ -22,13 +22,14 @@ fn the_story_says_what_to_do_and_what_happened() {
             &["ingress http://localhost:8080,", "http://localhost:9070", ":9081,", "./d"][..],
         ),
         (
-            story::invoked(&scene, 1, true),
+            story::invoked(&scene, 1, true, false),
             &["The handler was called", "a review of the notes", "inv_1x"],
         ),
         (
-            story::invoked(&scene, 3, false),
+            story::invoked(&scene, 3, false, false),
             &["goes on exactly where it was", "in its 3rd process", "inv_1x"],
         ),
+        (story::invoked(&scene, 3, false, true), &["has ended since", "inv_1x"]),
         (
             story::waiting(&scene, "sign_1y"),
             &[

@@ -173,6 +173,17 @@ fn endings() {
 }
 
 #[test]
+fn what_a_handler_is_told() {
+    let handler = |attempt: &mut Attempt| {
+        let (key, id, count) = (attempt.key(), attempt.invocation_id(), attempt.retry_count());
+        let names = [attempt.header("x-name"), attempt.header("x-other")];
+        Ok(format!("{key} {id} {count} {names:?} {:?}", attempt.input()).into())
+    };
+    let expected = r#"Output k inv_1test 3 [Some("Ann"), None] b"in"; End"#;
+    assert_eq!(text(&close(&mut machine(7, handler, &[]))), expected);
+}
+
+#[test]
 fn violations() {
     let start = |known_entries| {
         Frame::message(MessageType::START, &Start { known_entries, ..Start::default() })

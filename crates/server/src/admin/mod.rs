@@ -2,16 +2,16 @@
 //!
 //! | route | module |
 //! |---|---|
-//! | `/health`, `/version`, `/cluster-health`, lists that are always empty | [`simple`] |
-//! | `/deployments…` | [`deployments`] |
-//! | `/services…` | [`services`] |
-//! | `/invocations/{id}…` | [`invocations`] |
-//! | `/waits` | [`wait_list`] |
-//! | `/waits/{invocation}/{wait}/…` | [`wait_control`] |
+//! | `/health`, `/version`, `/cluster-health`, lists that are always empty | `simple` |
+//! | `/deployments…` | `deployments` |
+//! | `/services…` | `services` |
+//! | `/invocations/{id}…` | `invocations` |
+//! | `/waits` | `wait_list` |
+//! | `/waits/{invocation}/{wait}/…` | `wait_control` |
 //!
 //! Every route exists bare and under `/v2`, `/v3` and `/v4`.
 //! - Owns: routes, statuses and bodies.
-//! - Does not own: what a request means ([`crate::registry`], crate `engine`).
+//! - Does not own: what a request means (`crate::registry`, crate `engine`).
 //! - Invariant: a 2xx answer to a change is given only after the change is durable.
 
 mod deployments;

@@ -108,13 +108,18 @@ impl Attempt {
         }
     }
 
-    /// Runs the attempt to its end.
-    pub(super) async fn run(mut self) {
-        let (mut end, mut exchange) = self.try_once(false).await;
-        if let End::Unprocessed(_) = end {
+    /// Runs the attempt to its end. Boxed, since a future would hold twice what it is passed.
+    pub(super) async fn run(mut self: Box<Self>) {
+        let mut again = false;
+        let (end, exchange) = loop {
+            match self.try_once(again).await {
+                // The exchange is dropped first: its place may be the one that the next try needs.
+                (End::Unprocessed(_), _exchange) if !again => {}
+                ended => break ended,
+            }
+            again = true;
             self.outgoing.rewind();
-            (end, exchange) = self.try_once(true).await;
-        }
+        };
         match (end, exchange) {
             (End::Done, Some(exchange)) => response::drain(exchange).await,
             (End::Done | End::Aborted, exchange) => exchange.into_iter().for_each(Exchange::reset),
@@ -132,8 +137,8 @@ impl Attempt {
     }
 
     /// Returns false when the partition has stopped.
-    async fn tell(&self, command: Command) -> bool {
-        self.shared.partitions.tell(self.id, command).await
+    fn tell(&self, command: Command) -> impl Future<Output = bool> {
+        self.shared.partitions.tell(self.id, command)
     }
 
     async fn try_once(&mut self, again: bool) -> (End, Option<Exchange>) {
@@ -152,7 +157,8 @@ impl Attempt {
         let pool = &self.shared.pool;
         if self.call.http1 {
             let origin = pool.http1(&prepared.address);
-            let mut acquire = pin!(origin.acquire(again));
+            // Boxed, so that attempts over HTTP/2 do not make room for it.
+            let mut acquire = Box::pin(origin.acquire(again));
             let lease = loop {
                 tokio::select! {
                     biased;

@@ -113,7 +113,7 @@ impl Invoker {
     pub fn start(&self, start: Box<AttemptStart>, deployment: &DeploymentSchema) -> AttemptHandle {
         let (sender, inbox) = mpsc::channel(limits::ATTEMPT_MAILBOX_LEN);
         let attempt = Attempt::new(self.shared.clone(), start, deployment, inbox);
-        self.shared.runtime.spawn(attempt.run());
+        self.shared.runtime.spawn(Box::new(attempt).run());
         AttemptHandle { sender }
     }
 }

@@ -24,7 +24,8 @@ pub(super) async fn check(
     exchange: &mut Exchange,
 ) -> Option<AttemptFailure> {
     if parts.status != StatusCode::OK {
-        let body = error_body(exchange).await;
+        // Boxed, so that healthy attempts do not make room for it.
+        let body = Box::pin(error_body(exchange)).await;
         return Some(failure::bad_status(parts.status, call.protocol_version, &body));
     }
     let expected = call.content_type();

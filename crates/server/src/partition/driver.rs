@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use super::availability::{FULL_RETRY_DELAY, Mode};
 use super::clock::Clock;
 use super::committer::{Committed, Committer, Submission};
 use super::effects::Outputs;
@@ -53,6 +54,8 @@ pub struct DriverParts {
     pub mailbox: mpsc::Receiver<Mail>,
     /// Carries out effects.
     pub outputs: Outputs,
+    /// Told when only a restart of the process can help.
+    pub failed: mpsc::UnboundedSender<String>,
 }
 
 /// One partition at work.
@@ -62,16 +65,16 @@ pub struct Driver {
     pub(super) overlay: Overlay,
     pub(super) timers: Timers,
     pub(super) clock: Clock,
-    open: OpenBatch,
-    in_flight: VecDeque<InFlight>,
+    pub(super) open: OpenBatch,
+    pub(super) in_flight: VecDeque<InFlight>,
     committed: mpsc::UnboundedReceiver<Committed>,
     committed_sender: mpsc::UnboundedSender<Committed>,
-    mode: Mode,
+    pub(super) mode: Mode,
 }
 
 /// The batch that steps are added to.
 #[derive(Default)]
-struct OpenBatch {
+pub(super) struct OpenBatch {
     batch: Batch,
     bytes: usize,
     effects: Vec<Effect>,
@@ -79,28 +82,14 @@ struct OpenBatch {
     since: Option<Instant>,
 }
 
-struct InFlight {
+pub(super) struct InFlight {
     seq: u64,
     batch: Arc<Batch>,
     effects: Vec<Effect>,
 }
 
-/// Whether the partition takes commands.
-enum Mode {
-    Serving,
-    /// The disk is full: commands are refused until a take-over succeeds.
-    Full {
-        retry_at: Instant,
-    },
-    /// Its data or its lease is lost: an operator is needed.
-    Stopped(String),
-}
-
 /// How long writes that nobody waits for may stay uncommitted.
 const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
-
-/// How long a full partition waits before it tries again.
-const FULL_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Takes over the partition and starts again whatever was in flight. Blocks on the store.
@@ -264,6 +253,10 @@ impl Driver {
             }
             Err(error) => {
                 error!(partition = self.parts.partition, %error, "the partition stops");
+                if !matches!(error, StoreError::Fenced { .. }) {
+                    // Nobody listens once the server is stopping, which is what this asks for.
+                    let _listening = self.parts.failed.send(error.to_string());
+                }
                 self.stop(error.to_string());
             }
         }
@@ -300,21 +293,12 @@ impl Driver {
             }
             (Mail::Scan(start, end, limit, reply), None) => {
                 let rows = self.parts.store.scan(self.lease.partition, &start, &end, limit);
-                let stopped = |error: StoreError| {
-                    Refused::Stopped(self.parts.partition, error.to_string())
-                };
+                let stopped =
+                    |error: StoreError| Refused::Stopped(self.parts.partition, error.to_string());
                 let _asked = reply.send(rows.map_err(stopped));
             }
         }
         None
-    }
-
-    fn refused(&self) -> Option<Refused> {
-        match &self.mode {
-            Mode::Serving => None,
-            Mode::Full { .. } => Some(Refused::Full),
-            Mode::Stopped(why) => Some(Refused::Stopped(self.parts.partition, why.clone())),
-        }
     }
 
     /// Does what is due: timers, retries, attempts that may start now, a full disk's next try.
@@ -350,42 +334,11 @@ impl Driver {
             Mode::Full { retry_at } => return Some(retry_at),
             Mode::Stopped(_) => return None,
         };
-        let due = timers.min().map(|at| {
-            Instant::now() + Duration::from_millis(at.saturating_sub(now).min(60_000))
-        });
+        let due = timers
+            .min()
+            .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now).min(60_000)));
         let lazy = self.open.since.filter(|_| self.in_flight.len() < limits::BATCHES_IN_FLIGHT);
         due.into_iter().chain(lazy.map(|since| since + LAZY_BATCH_DELAY)).min()
-    }
-
-    /// Drops everything that is not durable, as a restart would.
-    fn reset(&mut self) {
-        self.overlay.clear();
-        self.timers = Timers::new();
-        self.open = OpenBatch::default();
-        self.in_flight.clear();
-    }
-
-    fn retry_when_full(&mut self) {
-        let taken = self.parts.store.acquire(self.lease.partition);
-        match taken {
-            Ok(lease) => {
-                self.lease = lease;
-                self.mode = Mode::Serving;
-                if let Err(error) = self.recover() {
-                    self.stop(error.to_string());
-                }
-            }
-            Err(StoreError::Full) => {
-                self.mode = Mode::Full { retry_at: Instant::now() + FULL_RETRY_DELAY };
-            }
-            Err(error) => self.stop(error.to_string()),
-        }
-    }
-
-    fn stop(&mut self, why: String) {
-        self.reset();
-        self.parts.outputs.refuse_all(&Refused::Stopped(self.parts.partition, why.clone()));
-        self.mode = Mode::Stopped(why);
     }
 
     /// Makes everything durable and releases it.

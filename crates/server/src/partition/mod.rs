@@ -2,6 +2,7 @@
 //!
 //! Start at [`driver`]. [`start`] opens and starts all of them.
 
+mod availability;
 pub mod clock;
 pub mod committer;
 pub mod driver;

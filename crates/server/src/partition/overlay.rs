@@ -63,7 +63,12 @@ impl View for PartitionView<'_> {
         }
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
         if start >= end {
             return Ok(Vec::new());
         }

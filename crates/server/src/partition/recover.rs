@@ -23,7 +23,8 @@ impl Driver {
         }
         for key in self.keys_of(tag::OUTBOX)? {
             let parsed = keys::parse_outbox(&key);
-            let (to, seq) = parsed.ok_or_else(|| EngineError::corrupt(&key, "not an outbox row"))?;
+            let (to, seq) =
+                parsed.ok_or_else(|| EngineError::corrupt(&key, "not an outbox row"))?;
             let row = self.parts.store.get(self.lease.partition, &key)?;
             if let Some(message) = row {
                 self.parts.outputs.send(to, seq, message);

@@ -5,7 +5,7 @@
 //! - Does not own: other rows of the meta partition, calls to handlers ([`crate::invoker`]), the
 //!   HTTP form of requests and answers ([`crate::admin`]).
 //! - Invariant: the schema never shows what a restart could lose: a change is durable first.
-//! - Start at [`Registry::register`], then [`place::place`], which decides what a manifest changes.
+//! - Start at [`Registry::register`], then `place::place`, which decides what a manifest changes.
 
 mod discover;
 mod error;

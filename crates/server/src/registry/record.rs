@@ -219,6 +219,8 @@ fn decode_key(key: &[u8]) -> Result<DeploymentId, RegistryError> {
 fn encode(id: DeploymentId, record: &DeploymentRecord) -> Result<Bytes, RegistryError> {
     let mut value = vec![VERSION];
     serde_json::to_writer(&mut value, record).map_err(|error| damaged(id, &error))?;
+    // What cannot be read back would stop the next start: refuse it now.
+    decode(id, &value)?;
     Ok(value.into())
 }
 

@@ -106,7 +106,33 @@ fn is_journal(name: &Path) -> bool {
 fn flips_in_a_journal_lose_nothing_silently() {
     let original = Original::create(8);
     assert!(original.files.iter().any(|(name, bytes)| is_journal(name) && bytes.len() < 8192));
-    flip_everywhere(&original, 9999999, is_journal);
+    flip_everywhere(&original, 150, is_journal);
+}
+
+/// The engine orders rows by the number in the header of their batch, which has no checksum: a batch
+/// that moves behind another one would hide newer rows.
+#[test]
+fn flips_in_the_order_of_batches_lose_nothing_silently() {
+    let original = Original::create(8);
+    let (name, bytes) =
+        original.files.iter().find(|(name, _)| is_journal(name)).expect("a journal");
+    // Start tag and number of rows: two partitions with three rows and a head, one commit number.
+    let header = [1, 9, 0, 0, 0];
+    let places: Vec<usize> = (0..bytes.len() - header.len())
+        .filter(|place| bytes[*place..].starts_with(&header))
+        .map(|place| place + header.len())
+        .collect();
+    assert_eq!(places.len(), 8, "one header for each commit");
+    let mut reported = 0;
+    for place in places {
+        for (offset, mask) in [(0, 1), (0, 2), (0, 3), (0, 6), (0, 12), (1, 1), (5, 1), (7, 0x80)] {
+            let mut damaged = bytes.clone();
+            damaged[place + offset] ^= mask;
+            let at = format!("seqno at {place}, byte {offset}, mask {mask}");
+            reported += usize::from(original.reports(name, &damaged, &at));
+        }
+    }
+    assert!(reported >= 8, "{reported} reported");
 }
 
 #[test]
@@ -114,7 +140,7 @@ fn flips_in_other_files_lose_nothing_silently() {
     let original = Original::create(300);
     let tables = original.files.iter().filter(|(name, _)| name.starts_with("store/keyspaces/1"));
     assert!(tables.count() > 1, "the test needs tables");
-    flip_everywhere(&original, 40, |_| true);
+    flip_everywhere(&original, 20, |_| true);
 }
 
 #[test]
@@ -123,8 +149,8 @@ fn cuts_lose_nothing_silently() {
     for (last, journal_only) in [(8, true), (150, false)] {
         let original = Original::create(last);
         for (name, bytes) in original.files.iter().filter(|(name, _)| is_checked(name)) {
-            for twentieth in 0..20 {
-                let length = bytes.len() * twentieth / 20;
+            for tenth in 0..10 {
+                let length = bytes.len() * tenth / 10;
                 let at = format!("{} cut to {length} of {}", name.display(), bytes.len());
                 let reported = original.reports(name, &bytes[..length], &at);
                 assert!(reported || !(journal_only && is_journal(name)), "{at}: not reported");

@@ -26,12 +26,14 @@ fn open(directory: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(directory, OPTIONS)
 }
 
-/// Commits one row in each of two partitions under one number.
+/// Commits rows in each of two partitions under one number: a row of its own, one that every commit
+/// overwrites, and one that exactly two commits write.
 fn commit(store: &EmbeddedStore, epochs: [Epoch; 2], seq: u64) -> Result<(), StoreError> {
     let mut batches = [Batch::default(), Batch::default()];
     for batch in &mut batches {
         batch.put(key(seq), value(seq));
         batch.put("last", seq.to_be_bytes().to_vec());
+        batch.put(pair_key(seq), seq.to_be_bytes().to_vec());
     }
     let commits: Vec<Commit<'_>> = epochs
         .into_iter()
@@ -48,7 +50,7 @@ fn acquire(store: &EmbeddedStore) -> Result<([Epoch; 2], u64), StoreError> {
     Ok((leases.map(|lease| lease.epoch), leases[0].last_seq))
 }
 
-/// Checks that the rows `1..=last` are there, that `last` says so, and that nothing is behind it.
+/// Checks that the rows `1..=last` and nothing behind them are there, each with its newest value.
 fn check_rows(store: &EmbeddedStore, last: u64, at: &str) -> Result<(), StoreError> {
     for index in 0..2 {
         let rows = store.scan(partition(index), b"row", b"row\xFF", usize::MAX)?;
@@ -57,6 +59,9 @@ fn check_rows(store: &EmbeddedStore, last: u64, at: &str) -> Result<(), StoreErr
         for (seq, (found_key, found)) in (1..).zip(rows) {
             assert_eq!(found_key, key(seq), "{at}");
             assert_eq!(found, value(seq), "{at}: row {seq}");
+            let newest = (seq | 1).min(last).to_be_bytes().to_vec();
+            let pair = store.get(partition(index), &pair_key(seq))?;
+            assert_eq!(pair.map(|pair| pair.to_vec()), Some(newest), "{at}: pair of {seq}");
         }
         let marker = store.get(partition(index), b"last")?;
         let expected = (last > 0).then(|| last.to_be_bytes().to_vec());
@@ -72,6 +77,12 @@ fn partition(index: usize) -> PartitionId {
 fn key(seq: u64) -> Vec<u8> {
     let mut key = b"row".to_vec();
     key.extend(seq.to_be_bytes());
+    key
+}
+
+fn pair_key(seq: u64) -> Vec<u8> {
+    let mut key = b"pair".to_vec();
+    key.extend((seq / 2).to_be_bytes());
     key
 }
 

@@ -104,7 +104,7 @@ const ROWS: &[AdminRow] = &[
     ),
     ("PUT /deployments", "application/json", "{}", 405, ""),
     ("GET /nonsense", "application/json", "", 404, ""),
-    ("GET /waits?limit=many", "application/json", "", 400, "Failed to deserialize query string"),
+    ("GET /waits?limit=many", "application/json", "", 400, "limit"),
     ("POST /waits/foo/17/resolve", "application/json", "1", 400, ""),
     ("PATCH /invocations/foo/cancel", "application/json", "", 400, "'invocation_id' is invalid"),
     ("POST /invocations/foo/cancel", "application/json", "", 405, ""),

@@ -98,6 +98,11 @@ impl Cluster {
         format!("{:?} v{}", self.setup.mode, self.setup.version)
     }
 
+    /// Whether terminal errors may carry metadata; before version 6 the SDK refuses to send any.
+    pub fn carries_metadata(&self) -> bool {
+        self.setup.version >= 6
+    }
+
     pub fn data_directory(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -1,6 +1,7 @@
 //! One child process whose output goes to a file, killed when dropped.
 
 use std::{
+    env,
     ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
@@ -23,14 +24,19 @@ impl Process {
     pub fn start<S: AsRef<OsStr>>(
         program: impl AsRef<OsStr>,
         args: &[S],
-        env: &[(String, String)],
+        variables: &[(String, String)],
         directory: &Path,
         log: &Path,
     ) -> Self {
         let out = File::options().create(true).append(true).open(log).expect("open a log file");
-        let child = Command::new(&program)
+        let mut command = Command::new(&program);
+        // The server refuses variables that it does not know, and ours are not for it.
+        for (inherited, _) in env::vars_os().filter(|(key, _)| is_setting(key)) {
+            command.env_remove(inherited);
+        }
+        let child = command
             .args(args)
-            .envs(env.iter().map(|(key, value)| (key, value)))
+            .envs(variables.iter().map(|(key, value)| (key, value)))
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("share a log file"))
@@ -78,6 +84,10 @@ impl Process {
         let lines: Vec<_> = output.lines().collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
+}
+
+fn is_setting(key: &OsStr) -> bool {
+    key.to_str().is_some_and(|key| key.starts_with("REVEILLE_"))
 }
 
 impl Drop for Process {

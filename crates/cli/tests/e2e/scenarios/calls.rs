@@ -74,12 +74,12 @@ async fn child_outlives_its_starter(cluster: Arc<Cluster>) {
 }
 
 async fn failure_of_a_callee_arrives_as_thrown(cluster: Arc<Cluster>) {
-    let metadata = match cluster.setup.version {
-        5 => json!({}),
-        _ => json!({"reason": "because"}),
+    let metadata = match cluster.carries_metadata() {
+        true => json!({"reason": "because"}),
+        false => json!({}),
     };
-    let expected = json!({"code": 418, "message": "no coffee", "metadata": metadata});
-    assert_eq!(cluster.value("caller/refused", "no coffee").await, expected);
+    let failure = json!({"code": 418, "message": "no coffee", "metadata": metadata});
+    assert_eq!(cluster.value("caller/refused", failure.clone()).await, failure);
 }
 
 async fn payout_books_once(cluster: Arc<Cluster>) {

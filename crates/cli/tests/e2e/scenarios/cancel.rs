@@ -62,7 +62,8 @@ async fn child_is_killed_with_its_parent(cluster: Arc<Cluster>) {
 async fn expect_gone(cluster: &Cluster, wait: &str) {
     eventually("the child ends", async || {
         let state = cluster.ingress.get(&format!("/reveille/waits/{wait}")).send().await;
-        (state.status == 410 || state.json()["state"] == "gone").then_some(())
+        // A child that was called without a key is not retained, so it may be unknown by now.
+        [404, 410].contains(&state.status).then_some(())
     })
     .await;
 }

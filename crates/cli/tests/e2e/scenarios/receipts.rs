@@ -53,7 +53,9 @@ async fn native_path_tells_by_status(cluster: Arc<Cluster>) {
     check(&native(&cluster, &wait, "resolve", "a").await.expect(200), "completed", &wait);
     check(&native(&cluster, &wait, "resolve", "a").await.expect(200), "replayed", &wait);
     check(&native(&cluster, &wait, "resolve", "b").await.expect(409), "conflict", &wait);
-    check(&native(&cluster, &wait, "reject", "a").await.expect(409), "conflict", &wait);
+    let reject = cluster.ingress.post(&format!("/reveille/waits/{wait}/reject"));
+    let reject = reject.typed("text/plain", "a").send().await;
+    check(&reject.expect(409), "conflict", &wait);
     let gate = cluster.announced("native/gate").await;
     check(&native(&cluster, &gate, "resolve", "open").await.expect(200), "completed", &gate);
     assert_eq!(cluster.result(&invocation).await, json!(["open", "a"]));

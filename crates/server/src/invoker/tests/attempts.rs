@@ -179,3 +179,13 @@ async fn abort_resets_a_stream_that_is_blocked_by_its_window() {
     assert_eq!(reset_reason(&mut response).await, Reason::CANCEL);
     assert_eq!(rig.rest().await, [""; 0]);
 }
+
+#[tokio::test]
+async fn zz() {
+    let rig = Rig::new("http://127.0.0.1:1/", false);
+    let (_s, inbox) = tokio::sync::mpsc::channel::<ToAttempt>(10);
+    let a = crate::invoker::attempt::Attempt::new(rig.invoker.shared.clone(), start(), &rig.schema, inbox);
+    println!("attempt {} toattempt {}", size_of_val(&a), size_of::<ToAttempt>());
+    let f = Box::new(a).run();
+    println!("future {} exchange {}", size_of_val(&f), size_of::<crate::invoker::exchange::Exchange>());
+}

@@ -1,0 +1,72 @@
+//! Whether a partition takes commands, and how it gets back to taking them.
+//!
+//! | mode | left by |
+//! |---|---|
+//! | serving | a full disk, a corrupt row, a lost lease, a failed write |
+//! | full | a take-over that succeeds, tried once a second |
+//! | stopped | a restart of the process, after an operator has looked |
+//!
+//! - Invariant: leaving *serving* drops everything that is not durable, and everyone who waited for
+//!   it is refused; a later take-over begins from what is committed, as a restart would.
+
+use reveille_store::StoreError;
+use tokio::time::{Duration, Instant};
+
+use super::driver::{Driver, OpenBatch};
+use super::handle::Refused;
+use super::timers::Timers;
+
+/// Whether the partition takes commands.
+pub(super) enum Mode {
+    Serving,
+    /// The disk is full: commands are refused until a take-over succeeds.
+    Full {
+        retry_at: Instant,
+    },
+    /// Its data or its lease is lost: an operator is needed.
+    Stopped(String),
+}
+
+/// How long a full partition waits before it tries again.
+pub(super) const FULL_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+impl Driver {
+    pub(super) fn refused(&self) -> Option<Refused> {
+        match &self.mode {
+            Mode::Serving => None,
+            Mode::Full { .. } => Some(Refused::Full),
+            Mode::Stopped(why) => Some(Refused::Stopped(self.parts.partition, why.clone())),
+        }
+    }
+
+    /// Drops everything that is not durable, as a restart would.
+    pub(super) fn reset(&mut self) {
+        self.overlay.clear();
+        self.timers = Timers::new();
+        self.open = OpenBatch::default();
+        self.in_flight.clear();
+    }
+
+    pub(super) fn retry_when_full(&mut self) {
+        let taken = self.parts.store.acquire(self.lease.partition);
+        match taken {
+            Ok(lease) => {
+                self.lease = lease;
+                self.mode = Mode::Serving;
+                if let Err(error) = self.recover() {
+                    self.stop(error.to_string());
+                }
+            }
+            Err(StoreError::Full) => {
+                self.mode = Mode::Full { retry_at: Instant::now() + FULL_RETRY_DELAY };
+            }
+            Err(error) => self.stop(error.to_string()),
+        }
+    }
+
+    pub(super) fn stop(&mut self, why: String) {
+        self.reset();
+        self.parts.outputs.refuse_all(&Refused::Stopped(self.parts.partition, why.clone()));
+        self.mode = Mode::Stopped(why);
+    }
+}
