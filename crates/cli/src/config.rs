@@ -53,7 +53,7 @@ impl Default for Settings {
         Settings {
             server: ServerConfig::default(),
             data_dir: PathBuf::from("./reveille-data"),
-            partitions_new: 24,
+            partitions_new: 2,
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
         }

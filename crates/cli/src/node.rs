@@ -42,6 +42,11 @@ impl Node {
         self.server.admin_address
     }
 
+    /// Waits until only a restart can help, and returns why.
+    pub async fn failed(&mut self) -> String {
+        self.server.failed().await
+    }
+
     /// Stops gracefully: open requests end, everything is durable.
     pub async fn stop(self) {
         self.server.stop().await;

@@ -16,7 +16,7 @@ use crate::record::{Kind, Status};
 use crate::retry;
 use crate::schema::{DeploymentSchema, HandlerOptions};
 use crate::tx::{EngineError, Invocation, Tx};
-use crate::{identity, wait};
+use crate::{identity, retention, wait};
 
 /// Bytes of keys and values that are sent along eagerly; beyond it the map is partial.
 pub const EAGER_STATE_BYTES_MAX: usize = 8 << 20;
@@ -51,6 +51,7 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
     }
     record.input_open = deployment.bidirectional;
     record.seen = record.journal_len;
+    retention::forget_expired_run(tx, invocation)?;
     let frames = replay(tx, invocation, options)?;
     let record = &invocation.record;
     tx.emit(Effect::StartAttempt(Box::new(AttemptStart {

@@ -49,8 +49,10 @@ enum State {
 }
 
 /// Settles a leaf wherever it occurs. Returns true when the handler must go on.
+///
+/// A cancellation is always enough, whether the tree lists it or not.
 pub fn settle(tree: &mut Future, leaf: &Leaf, failed: bool) -> bool {
-    let mut progress = false;
+    let mut progress = *leaf == Leaf::Signal(signal::CANCEL);
     let outcome = if failed { State::Failed } else { State::Succeeded };
     settle_node(tree, leaf, outcome, &mut progress) != State::Pending || progress
 }

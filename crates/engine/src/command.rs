@@ -146,7 +146,7 @@ pub enum Command {
     RetryDue {
         /// The invocation.
         id: InvocationId,
-        /// The attempt that is to start.
+        /// The attempt that failed.
         attempt: u32,
     },
     /// A message from the outbox of another partition.
@@ -158,11 +158,11 @@ pub enum Command {
         /// The encoded message.
         message: Bytes,
     },
-    /// The other partition has made everything up to `seq` durable.
+    /// The other partition has made a message durable.
     Delivered {
         /// The receiving partition.
         to: PartitionNumber,
-        /// Highest sequence number that is durable there.
+        /// Sequence number of the message.
         seq: u64,
     },
     /// After a restart: starts a new attempt of an invocation that was in flight.

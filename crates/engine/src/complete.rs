@@ -45,11 +45,7 @@ pub fn on_end(tx: &mut Tx<'_>, mut invocation: Invocation) -> Result<(), EngineE
 }
 
 /// Completes an invocation that has no live attempt any more.
-pub fn complete(
-    tx: &mut Tx<'_>,
-    invocation: &mut Invocation,
-    end: End,
-) -> Result<(), EngineError> {
+pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Result<(), EngineError> {
     let id = invocation.id;
     match invocation.status() {
         Status::Suspended => wait::unlist(tx, invocation),

@@ -167,4 +167,3 @@ pub enum Verb {
     /// With a failure.
     Reject,
 }
-

@@ -119,11 +119,7 @@ fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, EngineError> {
     Ok(Some(()))
 }
 
-fn record(
-    service: &ServiceSchema,
-    handler: &HandlerSchema,
-    invoke: &Invoke,
-) -> InvocationRecord {
+fn record(service: &ServiceSchema, handler: &HandlerSchema, invoke: &Invoke) -> InvocationRecord {
     let kind = match (service.kind, handler.kind) {
         (_, HandlerKind::Plain) | (ServiceKind::Service, _) => Kind::Plain,
         (_, HandlerKind::Exclusive) => Kind::Exclusive,

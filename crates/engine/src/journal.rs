@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::keys;
 use crate::record::{JournalEntry, Status};
 use crate::tx::{EngineError, Invocation, Tx};
+use crate::wait;
 
 /// How a notification travels on the open stream of the current attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,12 @@ pub enum Reply {
 }
 
 /// Appends a command that the SDK created, verbatim. The first one pins deployment and version.
-pub fn append_command(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageType, payload: Bytes) {
+pub fn append_command(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    ty: MessageType,
+    payload: Bytes,
+) {
     append(tx, invocation, ty, payload);
     invocation.record.commands_len += 1;
     if invocation.record.pinned_deployment.is_empty() {
@@ -34,6 +40,7 @@ pub fn append_command(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageT
 }
 
 /// Appends a notification, then forwards it or wakes the invocation, whatever its state asks for.
+/// The caller writes the record back.
 pub fn append_notification(
     tx: &mut Tx<'_>,
     invocation: &mut Invocation,
@@ -55,14 +62,8 @@ pub fn append_notification(
             tx.emit(Effect::Forward(invocation.id, invocation.record.attempt, frame));
         }
         Status::Suspended => {
-            let leaf = Leaf::of(notification);
-            let tree = invocation.record.awaiting.as_mut();
-            let wake = match (tree, leaf) {
-                (Some(tree), Some(leaf)) => await_tree::settle(tree, &leaf, is_failure(notification)),
-                _ => false,
-            };
-            if wake {
-                attempt::start(tx, invocation)?;
+            if let Some(leaf) = Leaf::of(notification) {
+                settle(tx, invocation, &leaf, is_failure(notification))?;
             }
         }
         _ => {}
@@ -84,10 +85,7 @@ pub fn complete_now(
 
 /// A completion notification.
 pub fn completion(completion_id: u32, result: notification::Result) -> Notification {
-    Notification {
-        id: Some(notification::Id::CompletionId(completion_id)),
-        result: Some(result),
-    }
+    Notification { id: Some(notification::Id::CompletionId(completion_id)), result: Some(result) }
 }
 
 /// The cancel signal.
@@ -101,6 +99,29 @@ pub fn cancel_signal() -> Notification {
 /// True when the result of a notification is a failure.
 pub fn is_failure(notification: &Notification) -> bool {
     matches!(notification.result, Some(notification::Result::Failure(_)))
+}
+
+/// Takes what a notification settles off what a suspended invocation awaits, and wakes it if that is
+/// enough.
+fn settle(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    leaf: &Leaf,
+    failed: bool,
+) -> Result<(), EngineError> {
+    let Some(tree) = invocation.record.awaiting.as_mut() else { return Ok(()) };
+    let awaited = await_tree::leaves(tree).len();
+    if await_tree::settle(tree, leaf, failed) {
+        attempt::start(tx, invocation)?;
+        wait::forget(invocation, leaf);
+        return Ok(());
+    }
+    let left = await_tree::leaves(tree);
+    if left.len() < awaited {
+        wait::unlist(tx, invocation);
+        wait::list(tx, invocation, &left)?;
+    }
+    Ok(())
 }
 
 fn append(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageType, payload: Bytes) {

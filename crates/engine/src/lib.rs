@@ -74,7 +74,11 @@ pub struct Step {
 ///
 /// An error means that the stored data cannot be trusted or read: nothing was decided, and the
 /// partition must stop. Whatever a caller or a deployment did wrong is answered within the step.
-pub fn apply(view: &dyn View, context: &Context<'_>, command: Command) -> Result<Step, EngineError> {
+pub fn apply(
+    view: &dyn View,
+    context: &Context<'_>,
+    command: Command,
+) -> Result<Step, EngineError> {
     let mut tx = Tx::new(view, context);
     let tx_ref = &mut tx;
     match command {

@@ -76,8 +76,7 @@ pub fn notify(
     expected: &[MessageType],
 ) -> Result<(), EngineError> {
     let Some(mut invocation) = tx.load(caller.id)? else { return Ok(()) };
-    if invocation.record.created_at != caller.created_at
-        || invocation.status() == Status::Completed
+    if invocation.record.created_at != caller.created_at || invocation.status() == Status::Completed
     {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use reveille_protocol::id::InvocationId;
 use crate::command::{Millis, RequestId};
 use crate::complete;
 use crate::effect::{Effect, Reply};
+use crate::identity;
 use crate::keys::{self, TimerKind, tag};
 use crate::record::{InvocationRecord, Kind, Status};
 use crate::timer;
@@ -54,11 +55,7 @@ pub fn on_due(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> {
 }
 
 /// The retention of a journal is over.
-pub fn on_journal_due(
-    tx: &mut Tx<'_>,
-    id: InvocationId,
-    due: Millis,
-) -> Result<(), EngineError> {
+pub fn on_journal_due(tx: &mut Tx<'_>, id: InvocationId, due: Millis) -> Result<(), EngineError> {
     let Some(mut invocation) = tx.load(id)? else { return Ok(()) };
     let record = &invocation.record;
     let expected = record.completed_at.saturating_add(record.journal_retention_ms);
@@ -70,7 +67,8 @@ pub fn on_journal_due(
     Ok(())
 }
 
-/// Forgets a completed invocation; with a workflow run also the state and promises of its key.
+/// Forgets a completed invocation; with a workflow run also the state and promises of its key. A run
+/// that was cancelled before it started leaves those alone: others wrote them.
 pub fn purge(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError> {
     let id = invocation.id;
     tx.delete(keys::invocation(id));
@@ -79,9 +77,19 @@ pub fn purge(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError
         tx.delete_range(&keys::of_invocation(tag::DECISION, id))?;
     }
     unset_timers(tx, id, &invocation.record);
-    if invocation.kind() == Kind::WorkflowRun {
+    if invocation.kind() == Kind::WorkflowRun && invocation.record.attempt > 0 {
         tx.delete_range(&keys::of_instance_range(tag::STATE, invocation.instance()))?;
         tx.delete_range(&keys::of_instance_range(tag::PROMISE, invocation.instance()))?;
+    }
+    Ok(())
+}
+
+/// Before a shared handler reads state or promises of its workflow key: forgets the run of that key
+/// if its retention is over, and with it what is to be read.
+pub fn forget_expired_run(tx: &mut Tx<'_>, reader: &Invocation) -> Result<(), EngineError> {
+    if reader.kind() == Kind::SharedWorkflow {
+        let instance = reader.instance();
+        tx.load(identity::workflow_run_id(instance.service, instance.key))?;
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ pub fn on_error(
         stacktrace: bounded(&mask_secrets(&error.stacktrace)),
         doc_code: doc_code.to_owned(),
         command_index: error.related_command_index,
-        command_name: error.related_command_name,
+        command_name: error.related_command_name.map(|name| bounded(&mask_secrets(&name))),
         command_type: error.related_command_type,
         at: tx.now(),
     };
@@ -116,7 +116,8 @@ fn settle(
     record.failed_attempts += 1;
     record.failures_total += 1;
     record.modified_at = tx.now();
-    let exhausted = policy.max_attempts.is_some_and(|max| u64::from(record.failed_attempts) >= max);
+    let exhausted = matches!(behavior, Behavior::Retry(_))
+        && policy.max_attempts.is_some_and(|max| u64::from(record.failed_attempts) >= max);
     let kill = match behavior {
         Behavior::Retry(_) if exhausted => policy.on_max_attempts == OnMaxAttempts::Kill,
         Behavior::Retry(fixed) => {
@@ -136,7 +137,8 @@ fn settle(
     };
     if kill {
         let outcome = Outcome::failure(failure.code, &failure.message);
-        let stacktrace = Some(failure.stacktrace.clone()).filter(|text| !text.is_empty());
+        let trace = failure.stacktrace.clone();
+        let stacktrace = Some(trace).filter(|text| exhausted && !text.is_empty());
         record.last_failure = Some(failure);
         return complete::complete(tx, invocation, End { outcome, stacktrace, in_journal: false });
     }

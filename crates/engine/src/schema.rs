@@ -21,7 +21,11 @@ pub struct Schema {
 
 impl Schema {
     /// Finds a handler of the latest revision of a service.
-    pub fn handler(&self, service: &str, handler: &str) -> Option<(&ServiceSchema, &HandlerSchema)> {
+    pub fn handler(
+        &self,
+        service: &str,
+        handler: &str,
+    ) -> Option<(&ServiceSchema, &HandlerSchema)> {
         let service = self.services.get(service)?;
         Some((service, service.handlers.get(handler)?))
     }

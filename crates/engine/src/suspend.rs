@@ -9,9 +9,7 @@
 
 use reveille_protocol::frame::MessageType;
 use reveille_protocol::id::InvocationId;
-use reveille_protocol::message::{
-    AwaitingOn, CombinatorType, Future, Notification, Suspension,
-};
+use reveille_protocol::message::{AwaitingOn, CombinatorType, Future, Notification, Suspension};
 use reveille_protocol::signal;
 
 use crate::attempt;
@@ -36,7 +34,6 @@ pub fn on_suspension(
         nested_futures: Vec::new(),
         combinator_type: CombinatorType::FirstCompleted.into(),
     });
-    let listed = await_tree::leaves(&tree);
     let seen = invocation.record.seen;
     let mut wake = await_tree::is_empty(&tree);
     for entry in tx.journal(&invocation, seen)? {
@@ -49,10 +46,12 @@ pub fn on_suspension(
         }
     }
     attempt::end(tx, &mut invocation);
+    invocation.record.failed_attempts = 0;
     if wake {
         return attempt::start(tx, &mut invocation);
     }
     invocation.record.set_status(Status::Suspended);
+    let listed = await_tree::leaves(&tree);
     invocation.record.awaiting = Some(tree);
     invocation.record.modified_at = tx.now();
     tx.delete(keys::in_flight(invocation.id));

@@ -73,6 +73,7 @@ fn on_output(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Res
 /// A run begins: the SDK executes its closure and proposes the result.
 fn on_run(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: RunCommand = decode_payload(&frame.payload)?;
+    check_completion_id(tx, invocation, command.result_completion_id)?;
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     invocation.record.runs.push(command.result_completion_id);
     Ok(())
@@ -112,8 +113,9 @@ pub fn on_propose_run(
 /// A durable timer.
 fn on_sleep(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: SleepCommand = decode_payload(&frame.payload)?;
-    append_command(tx, invocation, frame.ty, frame.payload.clone());
     let completion_id = command.result_completion_id;
+    check_completion_id(tx, invocation, completion_id)?;
+    append_command(tx, invocation, frame.ty, frame.payload.clone());
     if command.wake_up_time <= tx.now() {
         let void = notification::Result::Void(Void {});
         let ty = MessageType::SLEEP_NOTIFICATION;
@@ -147,6 +149,21 @@ fn caller(invocation: &Invocation, completion_id: u32) -> crate::command::Caller
         created_at: invocation.record.created_at,
         completion_id,
     }
+}
+
+/// Refuses a completion id that another command still waits for: its completion would be taken for
+/// that of the other command.
+fn check_completion_id(
+    tx: &Tx<'_>,
+    invocation: &Invocation,
+    completion_id: u32,
+) -> Result<(), Stop> {
+    let key = keys::pending(invocation.id, completion_id);
+    if tx.get(&key)?.is_none() && !invocation.record.runs.contains(&completion_id) {
+        return Ok(());
+    }
+    let text = format!("completion id {completion_id} is in use by an earlier command");
+    Err(violation("RT0012", text))
 }
 
 /// Refuses names that do not fit into a row key.

@@ -28,8 +28,7 @@ pub fn on_due(tx: &mut Tx<'_>, key: Bytes) -> Result<(), EngineError> {
     if tx.get(&key)?.is_none() {
         return Ok(());
     }
-    let timer =
-        keys::parse_timer(&key).ok_or_else(|| EngineError::corrupt(&key, "not a timer"))?;
+    let timer = keys::parse_timer(&key).ok_or_else(|| EngineError::corrupt(&key, "not a timer"))?;
     tx.delete(key);
     match timer.kind {
         TimerKind::Start => on_start(tx, timer.id),

@@ -22,7 +22,12 @@ pub trait View {
     /// Reads one row.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError>;
     /// Reads rows with `start <= key < end` in key order, at most `limit`.
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, ViewError>;
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, ViewError>;
 }
 
 /// A view could not read. The step is dropped as if it had never begun.
@@ -122,13 +127,7 @@ pub struct Tx<'a> {
 impl<'a> Tx<'a> {
     /// Begins a step.
     pub fn new(view: &'a dyn View, context: &'a Context<'a>) -> Tx<'a> {
-        Tx {
-            context,
-            view,
-            writes: BTreeMap::new(),
-            effects: Vec::new(),
-            local: VecDeque::new(),
-        }
+        Tx { context, view, writes: BTreeMap::new(), effects: Vec::new(), local: VecDeque::new() }
     }
 
     /// Ends the step.
@@ -166,7 +165,8 @@ impl<'a> Tx<'a> {
             return Ok(self.view.scan(start, end, limit)?);
         }
         // Own deletes may hide rows of the view, so that many more are read.
-        let hidden = self.writes.range(start.clone()..end.clone()).filter(|w| w.1.is_none()).count();
+        let hidden =
+            self.writes.range(start.clone()..end.clone()).filter(|w| w.1.is_none()).count();
         let rows = self.view.scan(start, end, limit.saturating_add(hidden))?;
         let mut merged: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
         for (key, value) in self.writes.range(start.clone()..end.clone()) {
@@ -272,6 +272,8 @@ impl<'a> Tx<'a> {
 }
 
 /// Decodes what the SDK sent, for rules that turn a decode error into a failed attempt.
-pub fn decode_payload<M: prost::Message + Default>(payload: &Bytes) -> Result<M, prost::DecodeError> {
+pub fn decode_payload<M: prost::Message + Default>(
+    payload: &Bytes,
+) -> Result<M, prost::DecodeError> {
     M::decode(payload.clone())
 }

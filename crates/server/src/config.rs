@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use reveille_engine::schema::{OnMaxAttempts, RetryPolicy};
+pub use reveille_engine::schema::{OnMaxAttempts, RetryPolicy};
 
 /// Settings of one server.
 #[derive(Clone, Debug)]

@@ -21,16 +21,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let store = node::open_store(&settings)?;
     node::runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let node = Node::start(&settings, store).await?;
+        let mut node = Node::start(&settings, store).await?;
         let (ingress, admin) = (node.ingress_address(), node.admin_address());
         // For people and scripts; nothing depends on anyone reading it.
         let _ = writeln!(
             std::io::stdout(),
             "reveille is ready: ingress http://{ingress}, admin http://{admin}"
         );
-        signals.first().await;
+        let failure = tokio::select! {
+            () = signals.first() => None,
+            why = node.failed() => Some(why),
+        };
         tracing::info!("stopping; a second signal ends the process at once");
         signals.stop_or_exit(node.stop()).await;
-        Ok(())
+        match failure {
+            None => Ok(()),
+            Some(why) => anyhow::bail!(
+                "{why}; what was acknowledged is safe, start the server again when the cause is gone"
+            ),
+        }
     })
 }

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::bail;
-use reveille_engine::schema::OnMaxAttempts;
+use reveille_server::config::OnMaxAttempts;
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -51,7 +51,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "default-num-partitions",
-        default: "24",
+        default: "2",
         set: |settings, text| {
             let max = u64::from(reveille_store::PARTITIONS_MAX);
             settings.partitions_new = value::number(text, 1, max)? as u16;

@@ -93,9 +93,9 @@ fn layers_win_over_those_before_them() {
         &[("REVEILLE_BASE_DIR", "variable"), ("REVEILLE_LOG_FILTER", "warn"), ("A", "b")];
     let flags = &["--data-dir", "flag", "--admin-address", "localhost:3", "--partitions=2"];
     for (file, variable, flags, expected) in [
-        ("", &[][..], &[][..], "./reveille-data 127.0.0.1:8080 127.0.0.1:9070 24 info"),
-        (file, &[][..], &[][..], "file [::1]:1 127.0.0.1:9070 24 error"),
-        (file, &variable[..], &[][..], "variable [::1]:1 127.0.0.1:9070 24 warn"),
+        ("", &[][..], &[][..], "./reveille-data 127.0.0.1:8080 127.0.0.1:9070 2 info"),
+        (file, &[][..], &[][..], "file [::1]:1 127.0.0.1:9070 2 error"),
+        (file, &variable[..], &[][..], "variable [::1]:1 127.0.0.1:9070 2 warn"),
         (file, &variable[..], &flags[..], "flag [::1]:1 127.0.0.1:3 2 warn"),
         ("", &[][..], &flags[..], "flag 127.0.0.1:8080 127.0.0.1:3 2 info"),
     ] {

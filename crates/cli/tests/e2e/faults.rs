@@ -24,7 +24,7 @@ use super::harness::{Cluster, Mode, Setup, eventually};
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// How often each fault was asked for.
+/// How often each fault, and each protocol version, was asked for.
 type Counts = Arc<Mutex<HashMap<String, usize>>>;
 
 /// A fault by name: status, content type (or that of a good answer), body.
@@ -70,6 +70,22 @@ async fn every_fault_is_retried_and_disturbs_nobody() {
 }
 
 #[tokio::test]
+async fn protocol_version_is_the_highest_allowed() {
+    for version in [5, 6, 7] {
+        let cluster = Cluster::stopped(Setup::new(Mode::Bidi, version));
+        cluster.start_server().await;
+        let counts = Counts::default();
+        register_flawed(&cluster, &counts).await;
+        cluster.send("flawed/hang/go", "x").await;
+        let expected = format!("application/vnd.restate.invocation.v{version}");
+        let asked = eventually("the deployment is asked", async || {
+            counts.lock().expect("no panic").keys().find(|key| *key != "hang").cloned()
+        });
+        assert_eq!(asked.await, expected);
+    }
+}
+
+#[tokio::test]
 async fn deployment_that_comes_back_is_found() {
     let cluster = Cluster::start(Setup::new(Mode::RequestResponse, 6)).await;
     cluster.kill_service();
@@ -108,7 +124,11 @@ async fn answer(request: Request<Incoming>, counts: Counts) -> Result<Answer, &'
     let header = |name| request.headers().get(name).cloned();
     let key = header("x-restate-service-key").expect("the key of the object");
     let key = key.to_str().expect("a key of letters").to_owned();
-    *counts.lock().expect("no panic").entry(key.clone()).or_default() += 1;
+    let good_type = header("content-type").expect("the protocol version");
+    let version = good_type.to_str().expect("a content type").to_owned();
+    for seen in [key.clone(), version] {
+        *counts.lock().expect("no panic").entry(seen).or_default() += 1;
+    }
     let Some((_, status, content_type, body)) = FAULTS.iter().find(|(name, ..)| *name == key)
     else {
         return pending().await;
@@ -116,7 +136,6 @@ async fn answer(request: Request<Incoming>, counts: Counts) -> Result<Answer, &'
     if *status == 0 {
         return Err("reset");
     }
-    let good_type = header("content-type").expect("the protocol version");
     let content_type = content_type.map_or(good_type, HeaderValue::from_static);
     let answer = Response::builder().status(*status).header("content-type", content_type);
     Ok(answer.body(Full::new(Bytes::from_static(body)).boxed_unsync()).expect("an answer"))

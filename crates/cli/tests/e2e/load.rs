@@ -29,12 +29,21 @@ const DEATH_MS_MAX: u64 = 400;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test]
-async fn nothing_is_lost_or_done_twice_under_load() {
+async fn nothing_is_lost_or_done_twice_while_streaming() {
+    under_load(Setup::new(Mode::Bidi, 7)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_or_done_twice_in_request_response_mode() {
+    under_load(Setup::new(Mode::RequestResponse, 6)).await;
+}
+
+async fn under_load(setup: Setup) {
     let seconds = number("CRASH_SECONDS").unwrap_or(SECONDS_DEFAULT);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     let seed = number("CRASH_SEED").unwrap_or(u64::from(now.subsec_nanos()));
-    println!("CRASH_SEED={seed} CRASH_SECONDS={seconds}");
-    let cluster = Arc::new(Cluster::start(Setup::new(Mode::Bidi, 7)).await);
+    let cluster = Arc::new(Cluster::start(setup).await);
+    println!("{}: CRASH_SEED={seed} CRASH_SECONDS={seconds}", cluster.name());
     let story = run(cluster.clone(), seed, Duration::from_secs(seconds));
     tell(&cluster, &format!("CRASH_SEED={seed}"), story).await;
 }

@@ -12,7 +12,7 @@ use reveille_protocol::message::{
     CallCommand, Header, InputCommand, OneWayCallCommand, Value, notification,
 };
 
-use super::{await_completion, caller, check_name};
+use super::{await_completion, caller, check_completion_id, check_name};
 use crate::command::{Invoke, Source, Target};
 use crate::frames::{Stop, violation};
 use crate::identity;
@@ -24,6 +24,7 @@ use crate::tx::{Invocation, Tx, decode_payload};
 
 pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: CallCommand = decode_payload(&frame.payload)?;
+    check_completion_id(tx, invocation, command.result_completion_id)?;
     check_scope(command.scope.as_deref(), command.limit_key.as_deref())?;
     let idempotency_key = command.idempotency_key;
     let (service, handler) = (command.service_name, command.handler_name);
@@ -153,10 +154,7 @@ fn announce(
 }
 
 fn input(headers: Vec<Header>, parameter: Bytes) -> Bytes {
-    let command = InputCommand {
-        headers,
-        value: Some(Value { content: parameter }),
-        name: String::new(),
-    };
+    let command =
+        InputCommand { headers, value: Some(Value { content: parameter }), name: String::new() };
     command.encode_to_vec().into()
 }

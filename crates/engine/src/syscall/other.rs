@@ -9,7 +9,7 @@ use reveille_protocol::message::{
 };
 use reveille_protocol::signal;
 
-use super::{await_completion, caller};
+use super::{await_completion, caller, check_completion_id};
 use crate::command::Target;
 use crate::frames::{Stop, violation};
 use crate::identity;
@@ -38,10 +38,7 @@ pub fn on_send_signal(
                 }
                 None => return Err(violation("RT0012", "a signal has no result".into())),
             };
-            Notification {
-                id: Some(notification::Id::SignalName(name)),
-                result: Some(result),
-            }
+            Notification { id: Some(notification::Id::SignalName(name)), result: Some(result) }
         }
         Some(send_signal_command::SignalId::Idx(index)) => {
             // An invocation id is public: it must not be enough to answer an awakeable.
@@ -99,6 +96,7 @@ fn ask_for_result(
     completion_id: u32,
     wait: bool,
 ) -> Result<(), Stop> {
+    check_completion_id(tx, invocation, completion_id)?;
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     let pending = Pending { target: id_bytes(target), ..Pending::default() };
     await_completion(tx, invocation, completion_id, frame.ty, pending);
@@ -106,9 +104,7 @@ fn ask_for_result(
     Ok(())
 }
 
-fn attach_target(
-    target: Option<attach_invocation_command::Target>,
-) -> Result<InvocationId, Stop> {
+fn attach_target(target: Option<attach_invocation_command::Target>) -> Result<InvocationId, Stop> {
     match target {
         Some(attach_invocation_command::Target::InvocationId(id)) => parse_invocation_id(&id),
         Some(attach_invocation_command::Target::WorkflowTarget(workflow)) => {

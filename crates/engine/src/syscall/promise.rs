@@ -8,20 +8,21 @@ use reveille_protocol::message::{
     notification,
 };
 
-use super::{await_completion, caller, check_name};
+use super::{await_completion, caller, check_completion_id, check_name};
 use crate::frames::{Stop, violation};
-use crate::identity;
 use crate::journal::{append_command, complete_now};
 use crate::keys::{self, Instance};
 use crate::message::{Message, Outcome};
 use crate::record::{Pending, PromiseRecord, encode};
+use crate::retention;
 use crate::tx::{EngineError, Invocation, Tx, decode_payload};
 
 pub fn on_get(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: GetPromiseCommand = decode_payload(&frame.payload)?;
+    let completion_id = command.result_completion_id;
+    check_completion_id(tx, invocation, completion_id)?;
     let promise = read(tx, invocation, &command.key)?;
     append_command(tx, invocation, frame.ty, frame.payload.clone());
-    let completion_id = command.result_completion_id;
     if let Some(outcome) = promise.as_ref().and_then(outcome_of) {
         let ty = MessageType::GET_PROMISE_NOTIFICATION;
         complete_now(tx, invocation, ty, completion_id, outcome.into_notification())?;
@@ -51,7 +52,11 @@ pub fn on_peek(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> R
     Ok(())
 }
 
-pub fn on_complete(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
+pub fn on_complete(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    frame: &Frame,
+) -> Result<(), Stop> {
     let command: CompletePromiseCommand = decode_payload(&frame.payload)?;
     let promise = read(tx, invocation, &command.key)?;
     let outcome = match command.completion {
@@ -102,13 +107,8 @@ fn read(
         return Err(violation("RT0017", text));
     }
     check_name("promise name", name.as_bytes())?;
-    let instance = invocation.instance();
-    let run = identity::workflow_run_id(instance.service, instance.key);
-    if run != invocation.id {
-        // Loading forgets a run whose retention is over, together with its promises.
-        tx.load(run)?;
-    }
-    Ok(tx.read(&keys::promise(instance, name))?)
+    retention::forget_expired_run(tx, invocation)?;
+    Ok(tx.read(&keys::promise(invocation.instance(), name))?)
 }
 
 /// The result of a promise, if it is completed. Presence is what counts: a void value has no bytes.

@@ -13,11 +13,12 @@ use crate::frames::{Stop, violation};
 use crate::journal::{append_command, complete_now};
 use crate::keys::{self, tag};
 use crate::record::Kind;
+use crate::retention;
 use crate::tx::{Invocation, Tx, decode_payload};
 
 pub fn on_get(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: GetLazyStateCommand = decode_payload(&frame.payload)?;
-    check_keyed(invocation)?;
+    check_reader(tx, invocation)?;
     check_name("state key", &command.key)?;
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     let result = match tx.get(&keys::state(invocation.instance(), &command.key))? {
@@ -29,9 +30,13 @@ pub fn on_get(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Re
     Ok(())
 }
 
-pub fn on_get_keys(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
+pub fn on_get_keys(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    frame: &Frame,
+) -> Result<(), Stop> {
     let command: GetLazyStateKeysCommand = decode_payload(&frame.payload)?;
-    check_keyed(invocation)?;
+    check_reader(tx, invocation)?;
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     let (start, end) = keys::of_instance_range(tag::STATE, invocation.instance());
     let prefix_len = keys::instance_prefix_len(invocation.instance());
@@ -73,11 +78,11 @@ pub fn on_clear_all(
     Ok(())
 }
 
-fn check_keyed(invocation: &Invocation) -> Result<(), Stop> {
+fn check_reader(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), Stop> {
     if invocation.kind() == Kind::Plain {
         return Err(violation("RT0017", "a plain service has no state".to_owned()));
     }
-    Ok(())
+    Ok(retention::forget_expired_run(tx, invocation)?)
 }
 
 fn check_writer(invocation: &Invocation) -> Result<(), Stop> {

@@ -1,1 +1,54 @@
-//! Engine tests.
+//! Engine tests: scripts against expected effects.
+//!
+//! [`check`] runs a script (`script.rs`) and compares one line of effects per line of the script.
+//! After every step the rows are checked ([`crate::check`]); at the end everything is killed, purged
+//! and found gone. `UPDATE_EXPECT=1 cargo test` rewrites expectations: read the difference.
+//! - Owns: the language and the scripts, one file per subject.
+//! - Start with `lifecycle.rs`.
+
+mod frame;
+mod schema;
+mod script;
+mod show;
+mod world;
+
+mod awakeables;
+mod codec;
+mod commands;
+mod fencing;
+mod joins;
+mod lifecycle;
+mod locks;
+mod operators;
+mod partitions;
+mod promises;
+mod retention;
+mod retries;
+mod rows;
+mod runs;
+mod signals;
+mod state;
+mod suspension;
+mod waits;
+
+pub(crate) use frame::tree;
+
+use expect_test::Expect;
+
+use world::World;
+
+/// Runs a script. Its effects are shown line by line, `-` where there are none.
+pub fn check(text: &str, expected: Expect) {
+    let mut world = World::new();
+    let mut lines = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for statement in line.split(';').map(str::trim) {
+            script::statement(&mut world, statement);
+        }
+        let effects = std::mem::take(&mut world.output);
+        lines += &if effects.is_empty() { "-".to_owned() } else { effects.join(" ") };
+        lines.push('\n');
+    }
+    expected.assert_eq(&lines);
+    world.forget_everything();
+}

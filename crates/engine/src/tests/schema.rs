@@ -51,7 +51,7 @@ impl Options {
     /// Reads one word of the statement `with`.
     pub fn set(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        let number = || value.parse().unwrap_or_else(|_| panic!("not a number: {word}"));
+        let number = || value.parse::<u32>().unwrap_or_else(|_| panic!("not a number: {word}"));
         match name {
             "v5" | "v6" | "v7" => self.protocol_version = name[1..].parse().expect("a version"),
             "bidi" => self.bidirectional = true,
@@ -59,10 +59,10 @@ impl Options {
             "deployment" => self.deployment = number().into(),
             "gone" => self.gone = true,
             "lazy" => self.lazy_state = true,
-            "idempotency" => self.idempotency_retention_ms = number(),
-            "workflow" => self.workflow_retention_ms = number(),
-            "journal" => self.journal_retention_ms = number(),
-            "max" => self.retry.max_attempts = Some(number()),
+            "idempotency" => self.idempotency_retention_ms = number().into(),
+            "workflow" => self.workflow_retention_ms = number().into(),
+            "journal" => self.journal_retention_ms = number().into(),
+            "max" => self.retry.max_attempts = Some(number().into()),
             "kill" => self.retry.on_max_attempts = OnMaxAttempts::Kill,
             "without" => self.without = Some(value.to_owned()),
             "all" => self.without = None,

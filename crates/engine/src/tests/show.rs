@@ -194,9 +194,10 @@ fn message_name(message: &Message) -> &'static str {
 
 /// Puts aliases into a text that names invocations.
 fn named(world: &World, text: &str) -> String {
-    world.aliases.iter().fold(text.to_owned(), |text, (id, alias)| {
-        text.replace(&id.to_string(), alias)
-    })
+    world
+        .aliases
+        .iter()
+        .fold(text.to_owned(), |text, (id, alias)| text.replace(&id.to_string(), alias))
 }
 
 fn at_attempt(world: &mut World, id: InvocationId, attempt: u32) -> String {

@@ -35,7 +35,12 @@ impl View for Partition {
         Ok(self.0.get(key).cloned())
     }
 
-    fn scan(&self, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
+    fn scan(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
         let range = Bytes::copy_from_slice(start)..Bytes::copy_from_slice(end);
         Ok(self.0.range(range).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect())
     }
@@ -101,7 +106,8 @@ impl World {
         if let Some(alias) = self.aliases.get(&id) {
             return alias.clone();
         }
-        let letters = self.aliases.values().filter(|alias| !alias[1..].starts_with(char::is_numeric));
+        let letters =
+            self.aliases.values().filter(|alias| !alias[1..].starts_with(char::is_numeric));
         let letter = (b'a'..=b'z').nth(letters.count()).expect("scripts have few children");
         let alias = format!("#{}", char::from(letter));
         self.name(id, &alias);
@@ -229,7 +235,11 @@ impl World {
         }
         let lasting = [tag::STATE, tag::PROMISE, tag::OUTBOX_SEQ, tag::INBOUND_SEQ];
         for key in self.partitions.iter().flat_map(|rows| rows.0.keys()) {
-            assert!(lasting.contains(&key[0]), "left behind: {key:?}, {:#?}", &self.output[shown..]);
+            assert!(
+                lasting.contains(&key[0]),
+                "left behind: {key:?}, {:#?}",
+                &self.output[shown..]
+            );
         }
     }
 }

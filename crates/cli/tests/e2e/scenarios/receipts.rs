@@ -93,8 +93,8 @@ async fn strict_handling_on_the_compatible_path(cluster: Arc<Cluster>) {
     check(&resolve("a").await.expect(202), "completed", &wait);
     check(&resolve("a").await.expect(202), "replayed", &wait);
     check(&resolve("b").await.expect(409), "conflict", &wait);
-    cluster.control(&invocation, "kill").await.expect(200);
     let gate = cluster.announced("strict/gate").await;
+    cluster.control(&invocation, "kill").await.expect(200);
     let path = format!("/restate/awakeables/{gate}/resolve");
     let strict = cluster.ingress.post(&path).json("late").header("prefer", "handling=strict");
     check(&strict.send().await.expect(410), "gone", &gate);

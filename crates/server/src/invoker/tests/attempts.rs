@@ -181,11 +181,17 @@ async fn abort_resets_a_stream_that_is_blocked_by_its_window() {
 }
 
 #[tokio::test]
-async fn zz() {
-    let rig = Rig::new("http://127.0.0.1:1/", false);
-    let (_s, inbox) = tokio::sync::mpsc::channel::<ToAttempt>(10);
-    let a = crate::invoker::attempt::Attempt::new(rig.invoker.shared.clone(), start(), &rig.schema, inbox);
-    println!("attempt {} toattempt {}", size_of_val(&a), size_of::<ToAttempt>());
-    let f = Box::new(a).run();
-    println!("future {} exchange {}", size_of_val(&f), size_of::<crate::invoker::exchange::Exchange>());
+async fn an_attempt_that_the_engine_ends_is_finished_in_peace() {
+    let mut deployment = Deployment::listen(100).await;
+    let mut rig = Rig::new(&deployment.uri, false);
+    let handle = rig.start(start());
+    let mut served = deployment.served().await;
+    let mut response = served.ok();
+    send(&mut response, &[frame(MessageType::RUN_COMMAND, 1)]);
+    assert_eq!(rig.told().await, "frames of 3: Run(1)");
+    handle.sender.try_send(ToAttempt::End).expect("there is room");
+    drop(handle);
+    assert_eq!(served.read_all().await, ["Start(10)", "Input(3)", "eof"]);
+    response.send_data(encoded(&[]), true).expect("the stream was not reset");
+    assert_eq!(rig.rest().await, [""; 0]);
 }

@@ -1,0 +1,149 @@
+//! What is kept of completed invocations, and for how long.
+
+use expect_test::expect;
+
+use super::check;
+
+#[test]
+fn expiry_is_exact_when_read() {
+    check(
+        "send S/h #1; #1 out(v) end
+         pass 59999; output #1
+         pass 1; output #1; show #1
+         refire",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) completed(#1 v)
+            reply(r2 #1 v until @60000)
+            reply(r3 not found #1) #1 unknown
+            -
+        "#]],
+    );
+}
+
+#[test]
+fn the_timer_cleans_up() {
+    check(
+        "send S/h #1; resolve #1.17 a; #1 out(v) end\ntick 60000; show #1",
+        expect![[r#"
+        start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) end(#1/1) completed(#1 v)
+        #1 unknown
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_is_free_again_after_its_retention() {
+    check(
+        "invoke S/h #1 ik=x; #1 out(v) end
+         pass 60000; invoke S/h #1 ik=x; refire
+         #1 out(w) end",
+        expect![[r#"
+            start(#1/1 v7 [Input] key x) park(r1 #1) end(#1/1) completed(#1 v)
+            start(#1/1 v7 [Input] key x) park(r2 #1)
+            end(#1/1) completed(#1 w)
+        "#]],
+    );
+}
+
+#[test]
+fn a_workflow_runs_again_after_its_retention() {
+    check(
+        "send W/k/run #1; #1 set(a,1) fulfil(1,p,v) out(v) end
+         pass 89999; invoke W/k/run #1; state W/k
+         pass 1; invoke W/k/run #1; state W/k",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 CompletePromise!1) end(#1/1) completed(#1 v)
+            reply(r2 already invoked #1) {a=1}
+            start(#1/1 v7 [Input]) park(r3 #1) {}
+        "#]],
+    );
+}
+
+#[test]
+fn a_purge_frees_everything_at_once() {
+    check(
+        "send W/k/run #1; #1 set(a,1); purge #1
+         #1 out(v) end; purge #1; purge #1
+         state W/k; send W/k/run #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) reply(r2 conflict: The invocation '#1' is not yet completed.)
+            end(#1/1) completed(#1 v) reply(r3 done) reply(r4 not found #1)
+            {} start(#1/1 v7 [Input]) reply(r5 accepted #1)
+        "#]],
+    );
+}
+
+#[test]
+fn the_result_outlives_the_journal() {
+    check(
+        "with journal=1000; send S/h #1; #1 run(1) propose!(1,v) out(v) end; show #1
+         tick 1000; show #1; output #1
+         tick 59000; output #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) ack(#1/1 1) end(#1/1) completed(#1 v) #1 Completed [Input Run Run!1=v Output] pinned v7
+            #1 Completed [] pinned v7 reply(r2 #1 v until @60000)
+            reply(r3 not found #1)
+        "#]],
+    );
+}
+
+#[test]
+fn without_journal_retention_only_the_result_is_kept() {
+    check(
+        "with journal=0; send S/h #1; #1 out(v) end; show #1; output #1",
+        expect![[r#"
+        start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) completed(#1 v) #1 Completed [] pinned v7 reply(r2 #1 v until @60000)
+    "#]],
+    );
+}
+
+#[test]
+fn a_failure_is_readable_after_the_journal() {
+    check(
+        "with journal=10; send S/h #1; kill #1\ntick 10; output #1; show #1",
+        expect![[r#"
+        start(#1/1 v7 [Input]) reply(r1 accepted #1) abort(#1/1) completed(#1 409:killed) reply(r2 done)
+        reply(r3 #1 409:killed until @60000) #1 Completed []
+    "#]],
+    );
+}
+
+#[test]
+fn without_retention_nothing_is_kept() {
+    check(
+        "with idempotency=0; invoke S/h #1; resolve #1.17 a; #1 out(v) end; output #1
+         refire; resolve #1.17 a",
+        expect![[r#"
+            start(#1/1 v7 [Input]) park(r1 #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) end(#1/1) completed(#1 v) reply(r3 not found #1)
+            reply(r4 unknown)
+        "#]],
+    );
+}
+
+#[test]
+fn a_called_handler_is_kept_only_with_an_idempotency_key() {
+    check(
+        "send S/h #1; #1 call(1,2,T/h) call(3,4,T/h,ik=x)
+         #a out(v) end; #b out(v) end
+         output #a; output #b",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 CallInvocationId!1=#a) forward(#1/1 CallInvocationId!3=#b) start(#a/1 v7 [Input]) start(#b/1 v7 [Input] key x)
+            end(#a/1) completed(#a v) forward(#1/1 Call!2=v) end(#b/1) completed(#b v) forward(#1/1 Call!4=v)
+            reply(r2 not found #a) reply(r3 #b v until @60000)
+        "#]],
+    );
+}
+
+#[test]
+fn a_late_purge_of_an_earlier_incarnation_does_nothing() {
+    check(
+        "with journal=500; send S/h #1 ik=x; #1 out(v) end; purge #1
+         send S/h #1 ik=x; #1 run(1) out(w) end
+         pass 500; refire; output #1",
+        expect![[r#"
+            start(#1/1 v7 [Input] key x) reply(r1 accepted #1) end(#1/1) completed(#1 v) reply(r2 done)
+            start(#1/1 v7 [Input] key x) reply(r3 accepted #1) end(#1/1) completed(#1 w)
+            reply(r4 #1 w until @60000)
+        "#]],
+    );
+}

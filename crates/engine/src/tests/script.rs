@@ -1,0 +1,264 @@
+//! The script language: statements are separated by `;` or lines, words by spaces.
+//!
+//! | statement | what happens |
+//! |---|---|
+//! | `with v6 rr max=3` | options of the schema (`schema.rs`) |
+//! | `partitions 2` | more than one partition, before anything else |
+//! | `invoke S/h #1`, `send O/k/x #2` | an ingress call or send; `ik=`, `at=+ms`, `p1` may follow |
+//! | `#1 run(1) end` | frames from the current attempt of `#1`; `#1/1` is attempt 1 (`frame.rs`) |
+//! | `failed #1 text`, `idle #1`, `expired #1`, `admitted #1` | what the invoker reports |
+//! | `tick 500`, `pass 500`, `refire`, `retry #1/1` | the clock: with, without what is due; late echoes |
+//! | `resolve #1.17 v`, `reject`, `describe` | an awakeable; `?` for a wrong secret, `key=` |
+//! | `mint #1.17 $a` | keeps the id of an awakeable for later |
+//! | `admin #1 name v`, `replace #1 17 v` | an administrator's answer; `!500:no` is a failure |
+//! | `cancel #1`, `kill`, `resume`, `purge`, `attach`, `output` | an operator, or the ingress |
+//! | `recover` | a restart |
+//! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |
+//! | `show #1`, `state O/k` | the record and journal; the state |
+
+use bytes::Bytes;
+use prost::Message as _;
+use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::message::{InputCommand, Value};
+
+use crate::command::{AttemptFailure, Command, Invoke, Source, Target, WaitName, WaitTarget};
+use crate::identity;
+use crate::keys::{self, Instance, tag};
+use crate::message::Outcome;
+
+use super::world::{BEGINNING, Partition, SECRET_KEY, World};
+use super::{frame, schema, show};
+
+/// Runs one statement.
+pub fn statement(world: &mut World, text: &str) {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (verb, words) = words.split_first().expect("a statement has a verb");
+    match *verb {
+        "with" => {
+            words.iter().for_each(|word| world.options.set(word));
+            world.schema = schema::build(&world.options);
+        }
+        "partitions" => {
+            let len: usize = words[0].parse().expect("a number");
+            world.partitions = std::iter::repeat_with(Partition::default).take(len).collect();
+        }
+        "invoke" | "send" => invoke(world, *verb == "invoke", words),
+        "tick" => world.tick(words[0].parse().expect("milliseconds")),
+        "pass" => world.now += words[0].parse::<u64>().expect("milliseconds"),
+        "refire" => {
+            for key in world.timers_seen.clone() {
+                let timer = keys::parse_timer(&key).expect("a timer");
+                if timer.due <= world.now {
+                    world.apply_to(timer.id, Command::TimerDue { key });
+                }
+            }
+        }
+        "recover" => recover(world),
+        "deliver" => world.deliver(),
+        "hand" => {
+            let numbers: Vec<u64> =
+                words.iter().map(|word| word.parse().expect("a number")).collect();
+            let found = world
+                .mail
+                .iter()
+                .find(|(from, to, seq, _)| [u64::from(*from), u64::from(*to), *seq] == numbers[..]);
+            let (from, to, seq, message) = found.expect("such a message").clone();
+            world.apply(to, Command::Deliver { from, seq, message });
+        }
+        "state" => state(world, words[0]),
+        "show" => {
+            let id = world.id(words[0]);
+            let shown = show::record(world, id);
+            world.output.push(shown);
+        }
+        "mint" => {
+            let id = awakeable(world, words[0]);
+            world.minted.insert(words[1].to_owned(), id);
+        }
+        "resolve" | "reject" | "describe" | "admin" | "replace" => wait(world, verb, words),
+        "cancel" | "kill" | "resume" | "purge" | "attach" | "output" => operate(world, verb, words),
+        "failed" | "idle" | "expired" | "admitted" | "retry" => report(world, verb, words),
+        verb if verb.starts_with('#') => {
+            let (id, attempt) = attempt(world, verb);
+            let frames = words.iter().map(|word| frame::parse(world, word)).collect();
+            world.apply_to(id, Command::Frames { id, attempt, frames });
+        }
+        verb => panic!("unknown statement {verb}"),
+    }
+}
+
+/// A value, or `!500:text` for a failure.
+pub fn outcome(text: &str) -> Outcome {
+    match text.strip_prefix('!') {
+        Some(failure) => {
+            let (code, message) = failure.split_once(':').expect("a code and a text");
+            Outcome::failure(code.parse().expect("a code"), message)
+        }
+        None => Outcome::Success(Bytes::copy_from_slice(text.as_bytes())),
+    }
+}
+
+/// `S/h`, or `O/key/h`.
+pub fn target(text: &str) -> Target {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (key, handler) = match parts[1..] {
+        [handler] => (None, handler),
+        [key, handler] => (Some(key.to_owned()), handler),
+        _ => panic!("not a target: {text}"),
+    };
+    Target { service: parts[0].to_owned(), key, handler: handler.to_owned() }
+}
+
+/// `#1.17`, `#1.17?` with a wrong secret, or a minted `$a`.
+pub fn awakeable(world: &World, text: &str) -> AwakeableId {
+    if text.starts_with('$') {
+        return world.minted[text];
+    }
+    let (alias, index) = text.split_once('.').expect("an invocation and an index");
+    let invocation = world.id(alias);
+    let created_at = world.record(invocation).map_or(0, |record| record.created_at);
+    let mut secret = SECRET_KEY.secret(invocation, created_at);
+    if text.ends_with('?') {
+        secret[15] ^= 1;
+    }
+    let index = index.trim_end_matches('?').parse().expect("an index");
+    AwakeableId { invocation, secret, index }
+}
+
+fn invoke(world: &mut World, waits: bool, words: &[&str]) {
+    let target = target(words[0]);
+    let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name));
+    let idempotency_key = option("ik=").map(str::to_owned);
+    let start_at = option("at=+").map(|ms| world.now + ms.parse::<u64>().expect("milliseconds"));
+    let placement = if words.contains(&"p1") { u64::MAX } else { 0 };
+    let request = world.request();
+    let id = match (&target.key, &idempotency_key) {
+        (Some(key), _) if target.handler == "run" => {
+            identity::workflow_run_id(&target.service, key)
+        }
+        (_, Some(key)) => identity::idempotent_id(&target, key),
+        (key, None) => identity::fresh_id(key.as_deref(), placement, world.now, request.0.into()),
+    };
+    world.name(id, words[1]);
+    let value = Some(Value { content: "in".into() });
+    let input = InputCommand { headers: Vec::new(), value, name: String::new() };
+    let invoke = Invoke {
+        id,
+        target,
+        input: input.encode_to_vec().into(),
+        idempotency_key,
+        start_at,
+        caller: None,
+        source: Source::Ingress,
+    };
+    world.apply_to(id, Command::Invoke { request, invoke: Box::new(invoke), wait: waits });
+}
+
+fn recover(world: &mut World) {
+    let (start, end) = keys::table(tag::IN_FLIGHT);
+    let in_flight =
+        world.partitions.iter().flat_map(|rows| rows.0.range(start.clone()..end.clone()));
+    let ids: Vec<_> = in_flight.filter_map(|(key, _)| keys::parse_id(&key[1..])).collect();
+    world.retries.clear();
+    for id in ids {
+        world.apply_to(id, Command::Recover { id });
+    }
+}
+
+fn state(world: &mut World, text: &str) {
+    let (service, key) = text.split_once('/').expect("a service and a key");
+    let instance = Instance { service, key };
+    let (start, end) = keys::of_instance_range(tag::STATE, instance);
+    let len = keys::instance_prefix_len(instance);
+    let rows = world.partitions.iter().flat_map(|rows| rows.0.range(start.clone()..end.clone()));
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let shown: Vec<_> = rows.map(|(k, v)| format!("{}={}", show(&k[len..]), show(v))).collect();
+    world.output.push(format!("{{{}}}", shown.join(" ")));
+}
+
+fn wait(world: &mut World, verb: &str, words: &[&str]) {
+    let request = world.request();
+    let idempotency_key = words.iter().find_map(|word| word.strip_prefix("key="));
+    let idempotency_key = idempotency_key.map(str::to_owned);
+    let value = words.get(1).copied().unwrap_or_default();
+    let (id, command) = match verb {
+        "describe" => {
+            let wait = awakeable(world, words[0]);
+            (wait.invocation, Command::DescribeWait { request, wait })
+        }
+        "admin" | "replace" => {
+            let id = world.id(words[0]);
+            let name =
+                words[1].parse().map_or(WaitName::Name(words[1].to_owned()), WaitName::Index);
+            let completion = outcome(words[2]);
+            let command = if verb == "replace" {
+                Command::ReplaceWait { request, id, name, completion }
+            } else {
+                let wait = WaitTarget::Admin(id, name);
+                Command::CompleteWait { request, wait, completion, idempotency_key }
+            };
+            (id, command)
+        }
+        _ => {
+            let wait = WaitTarget::Awakeable(awakeable(world, words[0]));
+            let completion = match verb {
+                "reject" => Outcome::failure(500, value),
+                _ => outcome(value),
+            };
+            let id = wait.invocation();
+            (id, Command::CompleteWait { request, wait, completion, idempotency_key })
+        }
+    };
+    world.apply_to(id, command);
+}
+
+fn operate(world: &mut World, verb: &str, words: &[&str]) {
+    let request = world.request();
+    let id = world.ids.get(words[0]).copied();
+    let id = id.unwrap_or_else(|| InvocationId::from_parts(0, 999));
+    world.name(id, words[0]);
+    let command = match verb {
+        "cancel" => Command::Cancel { request, id },
+        "kill" => Command::Kill { request, id },
+        "resume" => Command::Resume { request, id },
+        "purge" => Command::Purge { request, id },
+        "attach" => Command::Attach { request, id },
+        _ => Command::Output { request, id },
+    };
+    world.apply_to(id, command);
+}
+
+fn report(world: &mut World, verb: &str, words: &[&str]) {
+    let (id, attempt) = attempt(world, words[0]);
+    let command = match verb {
+        "idle" => Command::AttemptIdle { id, attempt, expired: false },
+        "expired" => Command::AttemptIdle { id, attempt, expired: true },
+        "admitted" => Command::AttemptAdmitted { id, attempt },
+        "retry" => Command::RetryDue { id, attempt },
+        _ => {
+            let message = words[1..].join(" ");
+            let failure = AttemptFailure { code: 500, message, doc_code: "RT0010" };
+            Command::AttemptFailed { id, attempt, failure }
+        }
+    };
+    world.apply_to(id, command);
+}
+
+/// `#1` is its current attempt, `#1/2` the second.
+fn attempt(world: &World, text: &str) -> (InvocationId, u32) {
+    match text.split_once('/') {
+        Some((alias, attempt)) => (world.id(alias), attempt.parse().expect("a number")),
+        None => {
+            let id = world.id(text);
+            (id, world.attempts.get(&id).copied().unwrap_or(1))
+        }
+    }
+}
+
+/// `+500` is relative to now, `500` to the beginning.
+pub fn time(world: &World, text: &str) -> u64 {
+    match text.strip_prefix('+') {
+        Some(ms) => world.now + ms.parse::<u64>().expect("milliseconds"),
+        None => BEGINNING + text.parse::<u64>().expect("milliseconds"),
+    }
+}

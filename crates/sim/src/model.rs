@@ -1,0 +1,370 @@
+//! The reference model: what the handlers did, what was offered to them, and which results follow.
+//!
+//! - Owns: the results that the model SDK computed, values offered to waits, state as the journals
+//!   say, promises, kills and cancellations.
+//! - Does not own: what is durable ([`crate::observer`]).
+//! - Invariant: learns from the SDK and the clients and from durable journals, never from the
+//!   engine's other tables, with which it is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use reveille_engine::message::Outcome;
+use reveille_engine::record::InvocationRecord;
+use reveille_protocol::frame::{Frame, MessageType};
+use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::message::{
+    CallCommand, ClearStateCommand, CompleteAwakeableCommand, GetPromiseCommand, Notification,
+    PeekPromiseCommand, SendSignalCommand, SetStateCommand, complete_awakeable_command,
+    notification, send_signal_command,
+};
+
+use crate::observer::{Change, Observer};
+use crate::trace::{Checked, invariant, violation};
+
+type Key = (String, String);
+
+/// What the model knows.
+#[derive(Default)]
+pub struct Model {
+    /// Results that the SDK sent, by invocation.
+    pub results: BTreeMap<InvocationId, Vec<Outcome>>,
+    /// Invocations that somebody wanted to kill.
+    pub killed: BTreeSet<InvocationId>,
+    /// Invocations that somebody wanted to cancel.
+    pub cancelled: BTreeSet<InvocationId>,
+    /// Values offered to awakeables with the right id.
+    pub offered: BTreeMap<(InvocationId, u32), Vec<notification::Result>>,
+    /// Values offered with a wrong secret.
+    pub forged: Vec<notification::Result>,
+    /// Commands that the SDK sent, by `Start.id` and index: every attempt's variant.
+    pub commands: BTreeMap<(Bytes, usize), Vec<Frame>>,
+    /// Notifications that the SDK received, by `Start.id`, in order.
+    pub notifications: BTreeMap<Bytes, Vec<Notification>>,
+    /// Values that were replaced by an administrator, so that they may differ.
+    pub mended: BTreeSet<InvocationId>,
+    /// Who called whom.
+    pub callers: BTreeMap<InvocationId, InvocationId>,
+    /// State at the end of exclusive handlers, as they saw it.
+    pub end_views: BTreeMap<InvocationId, BTreeMap<Bytes, Bytes>>,
+    /// Completed promises: the first value that any handler saw, until the workflow is forgotten.
+    promises: BTreeMap<(Key, String), notification::Result>,
+}
+
+impl Model {
+    /// Takes in what became durable, and compares.
+    pub fn follow(&mut self, observer: &mut Observer) -> Checked {
+        for change in std::mem::take(&mut observer.changed) {
+            match change {
+                Change::Appended(id, frame) => self.appended(observer, id, &frame)?,
+                Change::Completed(id, outcome) => self.check_outcome(observer, id, &outcome)?,
+                Change::Forgotten(id) => {
+                    if let Some(key) = observer.last(id).map(|life| instance(&life.record)) {
+                        self.promises.retain(|(other, _), _| *other != key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn appended(&mut self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
+        let Some(life) = observer.last(id) else { return Ok(()) };
+        if let Some(caller) = life.record.caller.as_ref().and_then(|caller| caller.to_caller()) {
+            self.callers.insert(id, caller.id);
+        }
+        match frame.ty {
+            MessageType::CALL_NOTIFICATION => self.call_result(observer, id, frame),
+            MessageType::GET_PROMISE_NOTIFICATION | MessageType::PEEK_PROMISE_NOTIFICATION => {
+                self.promise(observer, id, frame)
+            }
+            MessageType::SIGNAL_NOTIFICATION => self.signal(id, frame),
+            ty if ty.is_command() && ty != MessageType::INPUT_COMMAND => {
+                let index = life.journal.iter().filter(|entry| entry.ty.is_command()).count() - 1;
+                self.sent_by_sdk(id, index, frame)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A stored command is one that the SDK sent at this position.
+    fn sent_by_sdk(&self, id: InvocationId, index: usize, frame: &Frame) -> Checked {
+        let low = (Bytes::copy_from_slice(id.as_bytes()), 0);
+        let known = self
+            .commands
+            .range(low..)
+            .take_while(|((start_id, _), _)| start_id.starts_with(id.as_bytes()))
+            .any(|((_, at), frames)| *at == index && frames.contains(frame));
+        if known {
+            return Ok(());
+        }
+        let text = format!("command {index} of {id} ({}) was never sent", frame.ty);
+        violation(invariant::REPLAY, text)
+    }
+
+    /// A call ends with a result of the callee, and with nothing else.
+    fn call_result(&self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
+        let Some(life) = observer.last(id) else { return Ok(()) };
+        let Some((completion, result)) = completion_of(frame) else { return Ok(()) };
+        let calls = life.journal.iter().filter(|entry| entry.ty == MessageType::CALL_COMMAND);
+        let call = calls
+            .filter_map(|entry| entry.decode::<CallCommand>().ok())
+            .find(|call| call.result_completion_id == completion);
+        let Some(call) = call else {
+            let text = format!("{id} got the result of call {completion}, which it never made");
+            return violation(invariant::NOT_LOST, text);
+        };
+        let ids = life.journal.iter().filter(|e| e.ty == MessageType::CALL_INVOCATION_ID_NOTIFICATION);
+        let callee = ids.filter_map(completion_of).find_map(|(id, result)| match result {
+            notification::Result::InvocationId(text)
+                if id == call.invocation_id_notification_idx =>
+            {
+                text.parse::<InvocationId>().ok()
+            }
+            _ => None,
+        });
+        let (Some(callee), Some(outcome)) = (callee, outcome(&result)) else {
+            return violation(invariant::NOT_LOST, format!("{id} called somebody without an id"));
+        };
+        if call.handler_name == "run" && is_failure(&outcome, 409, "already invoked") {
+            return Ok(());
+        }
+        self.check_outcome(observer, callee, &outcome)
+    }
+
+    fn signal(&self, id: InvocationId, frame: &Frame) -> Checked {
+        let Ok(notification) = frame.decode::<Notification>() else { return Ok(()) };
+        let (Some(notification::Id::SignalId(index)), Some(result)) =
+            (notification.id, notification.result)
+        else {
+            return Ok(());
+        };
+        if index < 17 {
+            return Ok(());
+        }
+        let offered = self.offered.get(&(id, index)).is_some_and(|all| all.contains(&result));
+        if self.forged.contains(&result) {
+            let text = format!("awakeable {index} of {id} was completed with a wrong secret");
+            return violation(invariant::SECRET, text);
+        }
+        if offered {
+            return Ok(());
+        }
+        let text = format!("awakeable {index} of {id} got {result:?}, which nobody offered");
+        violation(invariant::FIRST_WINS, text)
+    }
+
+    /// A result is one that follows from the program, or from a kill or a cancellation.
+    pub fn check_outcome(
+        &self,
+        observer: &Observer,
+        id: InvocationId,
+        outcome: &Outcome,
+    ) -> Checked {
+        if self.results.get(&id).is_some_and(|results| results.contains(outcome)) {
+            return Ok(());
+        }
+        if is_failure(outcome, 409, "killed") && self.is_killed(id) {
+            return Ok(());
+        }
+        if is_failure(outcome, 409, "canceled") && self.cancelled.contains(&id) {
+            return Ok(());
+        }
+        let life = observer.last(id);
+        let gives_up = life.is_some_and(|life| life.record.service == "killer");
+        if gives_up && is_failure(outcome, 500, "") {
+            return Ok(());
+        }
+        let text = format!(
+            "{id} ended with {outcome:?}, its handler with {:?}",
+            self.results.get(&id)
+        );
+        violation(invariant::NOT_LOST, text)
+    }
+
+    fn is_killed(&self, id: InvocationId) -> bool {
+        let mut next = Some(id);
+        for _ in 0..8 {
+            let Some(id) = next else { return false };
+            if self.killed.contains(&id) {
+                return true;
+            }
+            next = self.callers.get(&id).copied();
+        }
+        false
+    }
+
+    /// Somebody offers a value to an awakeable, by its right id.
+    pub fn offer(&mut self, id: InvocationId, index: u32, value: notification::Result) {
+        let offered = self.offered.entry((id, index)).or_default();
+        if !offered.contains(&value) {
+            offered.push(value);
+        }
+    }
+
+    /// A handler completes an awakeable.
+    pub fn learn_completion(&mut self, frame: &Frame) {
+        let Ok(command) = frame.decode::<CompleteAwakeableCommand>() else { return };
+        let Ok(awakeable) = command.awakeable_id.parse::<AwakeableId>() else { return };
+        let value = match command.result {
+            Some(complete_awakeable_command::Result::Value(value)) => {
+                notification::Result::Value(value)
+            }
+            Some(complete_awakeable_command::Result::Failure(failure)) => {
+                notification::Result::Failure(failure)
+            }
+            None => return,
+        };
+        self.offer(awakeable.invocation, awakeable.index, value);
+    }
+
+    /// A handler signals somebody.
+    pub fn learn_signal(&mut self, frame: &Frame) {
+        let Ok(command) = frame.decode::<SendSignalCommand>() else { return };
+        if let (Ok(id), Some(send_signal_command::SignalId::Idx(_))) =
+            (command.target_invocation_id.parse(), command.signal_id)
+        {
+            self.cancelled.insert(id);
+        }
+    }
+
+    /// The SDK sends a command of an invocation.
+    pub fn on_command(
+        &mut self,
+        start_id: &Bytes,
+        index: usize,
+        frame: &Frame,
+    ) {
+        let frames = self.commands.entry((start_id.clone(), index)).or_default();
+        if !frames.contains(frame) {
+            frames.push(frame.clone());
+        }
+    }
+
+    /// The SDK receives the notification at this position: always the same, in all attempts.
+    pub fn on_notification(
+        &mut self,
+        id: InvocationId,
+        start_id: &Bytes,
+        position: usize,
+        notification: &Notification,
+    ) -> Checked {
+        let known = self.notifications.entry(start_id.clone()).or_default();
+        match known.get(position) {
+            Some(before) if before != notification && !self.mended.contains(&id) => {
+                let text = format!(
+                    "notification {position} of {id} was {before:?}, now it is {notification:?}"
+                );
+                violation(invariant::DURABLE, text)
+            }
+            Some(_) => Ok(()),
+            None => {
+                known.push(notification.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// The state map that an exclusive attempt starts with is what the handler before it left, with
+    /// what earlier attempts of its own wrote.
+    pub fn check_state(
+        &self,
+        observer: &Observer,
+        id: InvocationId,
+        replay: &[Frame],
+        found: &BTreeMap<Bytes, Bytes>,
+    ) -> Checked {
+        let mut expected = match observer.predecessors.get(&id) {
+            None => BTreeMap::new(),
+            Some(before) if self.is_killed(*before) => return Ok(()),
+            Some(before) => match self.end_views.get(before) {
+                Some(view) => view.clone(),
+                None => return Ok(()),
+            },
+        };
+        fold_state(&mut expected, replay.iter());
+        if expected == *found {
+            return Ok(());
+        }
+        let text = format!("{id} starts with {found:?}, but {expected:?} was written");
+        violation(invariant::STATE, text)
+    }
+
+    /// All handlers see the same value of a promise.
+    fn promise(&mut self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
+        let Some(life) = observer.last(id) else { return Ok(()) };
+        let Some((completion, result)) = completion_of(frame) else { return Ok(()) };
+        if matches!(result, notification::Result::Void(_)) {
+            return Ok(());
+        }
+        let name = life.journal.iter().find_map(|entry| match entry.ty {
+            MessageType::GET_PROMISE_COMMAND => {
+                let command: GetPromiseCommand = entry.decode().ok()?;
+                (command.result_completion_id == completion).then_some(command.key)
+            }
+            MessageType::PEEK_PROMISE_COMMAND => {
+                let command: PeekPromiseCommand = entry.decode().ok()?;
+                (command.result_completion_id == completion).then_some(command.key)
+            }
+            _ => None,
+        });
+        let Some(name) = name else {
+            return violation(invariant::NOT_LOST, format!("{id} got a promise it did not ask for"));
+        };
+        let key = (instance(&life.record), name);
+        let first = self.promises.entry(key.clone()).or_insert_with(|| result.clone());
+        if *first == result {
+            return Ok(());
+        }
+        let text = format!("promise {key:?} was {first:?}, {id} sees {result:?}");
+        violation(invariant::FIRST_WINS, text)
+    }
+}
+
+/// Applies the state commands of a journal to a state.
+pub fn fold_state<'a>(
+    state: &mut BTreeMap<Bytes, Bytes>,
+    commands: impl Iterator<Item = &'a Frame>,
+) {
+    for frame in commands {
+        match frame.ty {
+            MessageType::SET_STATE_COMMAND => {
+                if let Ok(command) = frame.decode::<SetStateCommand>() {
+                    state.insert(command.key, command.value.unwrap_or_default().content);
+                }
+            }
+            MessageType::CLEAR_STATE_COMMAND => {
+                if let Ok(command) = frame.decode::<ClearStateCommand>() {
+                    state.remove(&command.key);
+                }
+            }
+            MessageType::CLEAR_ALL_STATE_COMMAND => state.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// A result as an outcome; `None` when it is neither a value nor a failure.
+pub fn outcome(result: &notification::Result) -> Option<Outcome> {
+    match result {
+        notification::Result::Value(value) => Some(Outcome::Success(value.content.clone())),
+        notification::Result::Failure(failure) => Some(Outcome::Failure(failure.clone())),
+        _ => None,
+    }
+}
+
+fn completion_of(frame: &Frame) -> Option<(u32, notification::Result)> {
+    let notification: Notification = frame.decode().ok()?;
+    match notification.id? {
+        notification::Id::CompletionId(id) => Some((id, notification.result?)),
+        _ => None,
+    }
+}
+
+fn is_failure(outcome: &Outcome, code: u32, text: &str) -> bool {
+    matches!(outcome, Outcome::Failure(f) if f.code == code && f.message.contains(text))
+}
+
+fn instance(record: &InvocationRecord) -> Key {
+    (record.service.clone(), record.key.clone().unwrap_or_default())
+}
