@@ -149,6 +149,12 @@ impl Tables {
         Ok(signal && found.id == Some(notification::Id::SignalId(index)))
     }
 
+    fn queue_from(&self, start: &[u8]) -> impl Iterator<Item = &Bytes> {
+        let start = Bytes::copy_from_slice(start);
+        let rows = self.0.get(&tag::QUEUE).into_iter();
+        rows.flat_map(move |rows| rows.range(start.clone()..)).map(|(key, _)| key)
+    }
+
     /// A lock is held by an exclusive invocation that has begun, and every such holds its lock.
     fn check_locks(&self) -> Result<(), String> {
         let mut holders = BTreeSet::new();
@@ -158,7 +164,7 @@ impl Tables {
             holders.insert((key.clone(), id));
             let mut queue = vec![tag::QUEUE];
             queue.extend_from_slice(&key[1..]);
-            for (row, _) in self.rows(tag::QUEUE).filter(|(row, _)| row.starts_with(&queue)) {
+            for row in self.queue_from(&queue).take_while(|row| row.starts_with(&queue)) {
                 let position = row.last_chunk().copied().map(u64::from_be_bytes);
                 if !position.is_some_and(|position| (lock.head..lock.tail).contains(&position)) {
                     return Err(finding("queued out of the range of its lock:", row));

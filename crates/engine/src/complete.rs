@@ -58,6 +58,7 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
         Status::Paused | Status::Completed => {}
     }
     drop_pending(tx, invocation)?;
+    retention::extend_for_receipts(invocation);
     let record = &mut invocation.record;
     record.set_status(Status::Completed);
     record.completed_at = tx.now();

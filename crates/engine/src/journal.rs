@@ -50,25 +50,26 @@ pub fn append_notification(
 ) -> Result<(), EngineError> {
     let frame = Frame::message(ty, notification);
     append(tx, invocation, ty, frame.payload.clone());
-    match invocation.status() {
-        Status::Running if invocation.record.input_open => {
-            let frame = match (reply, &notification.id) {
-                (Reply::Ack, Some(notification::Id::CompletionId(completion_id))) => {
-                    let ack = ProposeRunCompletionAck { completion_id: *completion_id };
-                    Frame::message(MessageType::PROPOSE_RUN_COMPLETION_ACK, &ack)
-                }
-                _ => frame,
-            };
-            tx.emit(Effect::Forward(invocation.id, invocation.record.attempt, frame));
-        }
-        Status::Suspended => {
-            if let Some(leaf) = Leaf::of(notification) {
-                settle(tx, invocation, &leaf, is_failure(notification))?;
+    if invocation.status() == Status::Running && invocation.record.input_open {
+        let frame = match (reply, &notification.id) {
+            (Reply::Ack, Some(notification::Id::CompletionId(completion_id))) => {
+                let ack = ProposeRunCompletionAck { completion_id: *completion_id };
+                Frame::message(MessageType::PROPOSE_RUN_COMPLETION_ACK, &ack)
             }
-        }
-        _ => {}
+            _ => frame,
+        };
+        tx.emit(Effect::Forward(invocation.id, invocation.record.attempt, frame));
     }
-    Ok(())
+    match Leaf::of(notification) {
+        Some(leaf) if invocation.status() == Status::Suspended => {
+            settle(tx, invocation, &leaf, is_failure(notification))
+        }
+        Some(leaf) => {
+            wait::forget(invocation, &leaf);
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Completes a command of this very invocation within its step.

@@ -5,8 +5,6 @@
 //!   completed. The head of the queue is kept in the lock row, so that taking the next one never
 //!   walks over rows that were deleted before.
 
-use bytes::Bytes;
-
 use crate::attempt;
 use crate::keys;
 use crate::message::id_bytes;
@@ -60,9 +58,4 @@ pub fn release(tx: &mut Tx<'_>, holder: &Invocation) -> Result<(), EngineError> 
 /// Removes a queued invocation from the queue.
 pub fn leave_queue(tx: &mut Tx<'_>, invocation: &Invocation) {
     tx.delete(keys::queue(invocation.instance(), invocation.record.queue_position));
-}
-
-/// The bytes of the holder, for tests and checks.
-pub fn holder(tx: &Tx<'_>, instance: keys::Instance<'_>) -> Result<Option<Bytes>, EngineError> {
-    Ok(tx.read::<LockRecord>(&keys::lock(instance))?.map(|lock| lock.holder))
 }

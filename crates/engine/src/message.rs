@@ -7,7 +7,7 @@
 //! | 3 | `Attach` | an attaching invocation | the invocation whose result it wants |
 //! | 4 | `Signal` | any invocation | the invocation that is signalled |
 //! | 5 | `CompleteAwakeable` | any invocation | the invocation that waits |
-//! | 6 | `Kill` | a killed invocation | an invocation that it called |
+//! | 6 | `Kill` | a killed invocation | an invocation that it called and thereby created |
 //!
 //! - Owns: the shapes and their stored form.
 //! - Does not own: delivery ([`crate::tx::Tx::send`], [`crate::outbox`]).
@@ -84,8 +84,8 @@ pub enum Message {
     Signal(InvocationId, Notification),
     /// Completes an awakeable.
     CompleteAwakeable(AwakeableId, Outcome),
-    /// Kills a called invocation.
-    Kill(InvocationId),
+    /// Kills a called invocation, if it is this call that created it.
+    Kill(InvocationId, Caller),
 }
 
 impl Message {
@@ -94,7 +94,7 @@ impl Message {
         match self {
             Message::Invoke(invoke) => invoke.id,
             Message::Notify(caller, _) => caller.id,
-            Message::Attach(id, ..) | Message::Signal(id, _) | Message::Kill(id) => *id,
+            Message::Attach(id, ..) | Message::Signal(id, _) | Message::Kill(id, _) => *id,
             Message::CompleteAwakeable(awakeable, _) => awakeable.invocation,
         }
     }
@@ -124,7 +124,10 @@ impl Message {
                     result: Some(outcome.clone().into_stored()),
                 })
             }
-            Message::Kill(id) => Body::Kill(id_bytes(*id)),
+            Message::Kill(id, caller) => Body::Kill(StoredKill {
+                id: id_bytes(*id),
+                caller: Some(StoredCaller::from(*caller)),
+            }),
         };
         record::encode(&StoredMessage { body: Some(body) })
     }
@@ -181,8 +184,8 @@ enum Body {
     Signal(StoredSignal),
     #[prost(message, tag = "5")]
     CompleteAwakeable(StoredAwakeable),
-    #[prost(bytes = "bytes", tag = "6")]
-    Kill(Bytes),
+    #[prost(message, tag = "6")]
+    Kill(StoredKill),
 }
 
 impl Body {
@@ -208,7 +211,9 @@ impl Body {
                 },
                 Outcome::from_stored(stored.result?),
             ),
-            Body::Kill(id) => Message::Kill(keys::parse_id(&id)?),
+            Body::Kill(stored) => {
+                Message::Kill(keys::parse_id(&stored.id)?, stored.caller?.to_caller()?)
+            }
         })
     }
 }
@@ -306,4 +311,12 @@ struct StoredAwakeable {
     index: u32,
     #[prost(message, optional, tag = "4")]
     result: Option<StoredResult>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct StoredKill {
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(message, optional, tag = "2")]
+    caller: Option<StoredCaller>,
 }

@@ -8,8 +8,8 @@
 //! | Paused | signal 1, then resumed | ends | the next attempt |
 //! | Completed | conflict | conflict | conflict |
 //!
-//! - Invariant: a cancelled handler decides itself how it ends; a killed one is not asked. Calls that
-//!   a killed handler made are killed too, sends are not.
+//! - Invariant: a cancelled handler decides itself how it ends; a killed one is not asked. What a
+//!   killed handler called is killed too; what it sent, or only joined, is not.
 
 use reveille_protocol::frame::MessageType;
 use reveille_protocol::id::InvocationId;
@@ -17,7 +17,7 @@ use reveille_protocol::message::{Notification, notification};
 use reveille_protocol::signal;
 
 use crate::attempt;
-use crate::command::RequestId;
+use crate::command::{Caller, RequestId};
 use crate::complete::{self, End};
 use crate::effect::{Effect, Reply};
 use crate::journal::{self, append_notification, cancel_signal};
@@ -93,6 +93,20 @@ pub fn on_signal(
     }
 }
 
+/// A caller was killed. What it only joined belongs to others too and goes on.
+pub fn on_kill_message(
+    tx: &mut Tx<'_>,
+    id: InvocationId,
+    caller: Caller,
+) -> Result<(), EngineError> {
+    let callee = tx.load(id)?;
+    let stored = callee.and_then(|callee| callee.record.caller);
+    if stored.and_then(|stored| stored.to_caller()) == Some(caller) {
+        kill(tx, id)?;
+    }
+    Ok(())
+}
+
 /// What became of a kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Killed {
@@ -155,10 +169,16 @@ fn kill_callees(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineEr
     let (start, end) = keys::of_invocation(tag::PENDING, invocation.id);
     for (key, value) in tx.scan(&start, &end, usize::MAX)? {
         let pending: Pending = decode(&key, &value)?;
+        let number = key.last_chunk::<4>().copied().map(u32::from_be_bytes).unwrap_or_default();
         if pending.command == u32::from(MessageType::CALL_COMMAND.0) {
             let callee = keys::parse_id(&pending.target)
                 .ok_or_else(|| EngineError::corrupt(&key, "a call has no callee"))?;
-            tx.send(Message::Kill(callee))?;
+            let caller = Caller {
+                id: invocation.id,
+                created_at: invocation.record.created_at,
+                completion_id: number,
+            };
+            tx.send(Message::Kill(callee, caller))?;
         }
     }
     Ok(())

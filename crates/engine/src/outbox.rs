@@ -56,7 +56,7 @@ pub fn dispatch(tx: &mut Tx<'_>, message: Message) -> Result<(), EngineError> {
             wait::complete_awakeable(tx, awakeable, outcome, None)?;
             Ok(())
         }
-        Message::Kill(id) => operator::kill(tx, id).map(|_| ()),
+        Message::Kill(id, caller) => operator::on_kill_message(tx, id, caller),
     }
 }
 

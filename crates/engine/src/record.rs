@@ -171,6 +171,9 @@ pub struct InvocationRecord {
     /// The result, when it is not an output command of the journal.
     #[prost(message, optional, tag = "35")]
     pub result: Option<StoredResult>,
+    /// True once it was parked on an awakeable: whoever answers late must be told what became of it.
+    #[prost(bool, tag = "37")]
+    pub awaited_answer: bool,
     /// Decides jitter and nothing else: counts every failed attempt.
     #[prost(uint32, tag = "36")]
     pub failures_total: u32,

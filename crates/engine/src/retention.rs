@@ -14,6 +14,23 @@ use crate::record::{InvocationRecord, Kind, Status};
 use crate::timer;
 use crate::tx::{EngineError, Invocation, Tx};
 
+/// How long the result of an invocation is kept for the sake of its receipts alone, in milliseconds.
+/// A client that lost a receipt retries within minutes; a person may open an old link the next day.
+pub const RECEIPTS_RETENTION_MS: Millis = 24 * 60 * 60 * 1000;
+
+/// An invocation that was answered, or was parked on an awakeable, is not forgotten at once: a
+/// repeated answer gets its receipt again and a late one learns that it is too late. Where the
+/// retention frees a name for the next one (workflow key, idempotency key), it is as configured.
+pub fn extend_for_receipts(invocation: &mut Invocation) {
+    let names = invocation.kind() == Kind::WorkflowRun;
+    let record = &mut invocation.record;
+    let names = names || record.idempotency_key.is_some();
+    let answered = record.decisions_len > 0 || record.awaited_answer;
+    if answered && !names && record.completion_retention_ms == 0 {
+        record.completion_retention_ms = RECEIPTS_RETENTION_MS;
+    }
+}
+
 /// Keeps a completed invocation for its retention, or forgets it at once.
 pub fn keep(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
     let retention = invocation.record.completion_retention_ms;

@@ -158,8 +158,10 @@ fn check_completion_id(
     invocation: &Invocation,
     completion_id: u32,
 ) -> Result<(), Stop> {
+    let record = &invocation.record;
     let key = keys::pending(invocation.id, completion_id);
-    if tx.get(&key)?.is_none() && !invocation.record.runs.contains(&completion_id) {
+    let pending = record.pending_len > 0 && tx.get(&key)?.is_some();
+    if !pending && !record.runs.contains(&completion_id) {
         return Ok(());
     }
     let text = format!("completion id {completion_id} is in use by an earlier command");

@@ -52,8 +52,6 @@ pub struct Stream {
     pub number: u32,
     /// Who opened it.
     pub at: At,
-    /// Kind of the handler.
-    pub kind: Kind,
     /// What the SDK knows.
     pub attempt: Attempt,
     /// What the handler does.
@@ -121,7 +119,6 @@ impl World {
             id,
             number: start.attempt,
             at,
-            kind,
             attempt,
             program,
             finished: false,
@@ -247,7 +244,7 @@ impl World {
             at.closures = closures;
             self.sends(stream, out);
             match stop {
-                Stop::Execute(id, ..) => {
+                Stop::Execute(id) => {
                     self.streams[stream].attempt.runs.insert(id, RunState::Executing);
                     let delay = self.rng.pick(&[0, 1, 5, 300]);
                     self.plan(delay, Event::RunDone(stream, id));

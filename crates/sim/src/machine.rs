@@ -59,8 +59,8 @@ pub enum Stop {
     Blocked(Future),
     /// It waits for the tree; the input is closed.
     Suspend(Future),
-    /// A closure must be executed.
-    Execute(u32, Closure, usize),
+    /// The closure of this run must be executed.
+    Execute(u32),
     /// A closure executes.
     Executing,
     /// The attempt fails on purpose, at this operation.
@@ -264,9 +264,11 @@ impl<'a> Machine<'a> {
         let mut executing = false;
         for handle in self.open_leaves(tree) {
             let Handle::Completion(id) = handle else { continue };
-            let Some((closure, op)) = self.closures.get(&id) else { continue };
+            if !self.closures.contains_key(&id) {
+                continue;
+            }
             match self.attempt.runs.get(&id) {
-                None => return Stop::Execute(id, *closure, *op),
+                None => return Stop::Execute(id),
                 Some(RunState::Executing) => executing = true,
                 Some(RunState::Proposed(_)) => {}
             }

@@ -41,8 +41,6 @@ pub struct Model {
     pub commands: BTreeMap<(Bytes, usize), Vec<Frame>>,
     /// Notifications that the SDK received, by `Start.id`, in order.
     pub notifications: BTreeMap<Bytes, Vec<Notification>>,
-    /// Values that were replaced by an administrator, so that they may differ.
-    pub mended: BTreeSet<InvocationId>,
     /// Who called whom.
     pub callers: BTreeMap<InvocationId, InvocationId>,
     /// State at the end of exclusive handlers, as they saw it.
@@ -56,7 +54,9 @@ impl Model {
     pub fn follow(&mut self, observer: &mut Observer) -> Checked {
         for change in std::mem::take(&mut observer.changed) {
             match change {
-                Change::Appended(id, frame) => self.appended(observer, id, &frame)?,
+                Change::Appended(id, commands, frame) => {
+                    self.appended(observer, id, commands, &frame)?;
+                },
                 Change::Completed(id, outcome) => self.check_outcome(observer, id, &outcome)?,
                 Change::Forgotten(id) => {
                     if let Some(key) = observer.last(id).map(|life| instance(&life.record)) {
@@ -68,7 +68,13 @@ impl Model {
         Ok(())
     }
 
-    fn appended(&mut self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
+    fn appended(
+        &mut self,
+        observer: &Observer,
+        id: InvocationId,
+        commands: usize,
+        frame: &Frame,
+    ) -> Checked {
         let Some(life) = observer.last(id) else { return Ok(()) };
         if let Some(caller) = life.record.caller.as_ref().and_then(|caller| caller.to_caller()) {
             self.callers.insert(id, caller.id);
@@ -80,8 +86,7 @@ impl Model {
             }
             MessageType::SIGNAL_NOTIFICATION => self.signal(id, frame),
             ty if ty.is_command() && ty != MessageType::INPUT_COMMAND => {
-                let index = life.journal.iter().filter(|entry| entry.ty.is_command()).count() - 1;
-                self.sent_by_sdk(id, index, frame)
+                self.sent_by_sdk(id, commands - 1, frame)
             }
             _ => Ok(()),
         }
@@ -251,7 +256,7 @@ impl Model {
     ) -> Checked {
         let known = self.notifications.entry(start_id.clone()).or_default();
         match known.get(position) {
-            Some(before) if before != notification && !self.mended.contains(&id) => {
+            Some(before) if before != notification => {
                 let text = format!(
                     "notification {position} of {id} was {before:?}, now it is {notification:?}"
                 );

@@ -65,6 +65,8 @@ pub struct Observer {
     unknown: Vec<Vec<Survivor>>,
     active: BTreeMap<(String, String), BTreeSet<InvocationId>>,
     last_active: BTreeMap<(String, String), InvocationId>,
+    /// Every status that was ever durable.
+    pub statuses: BTreeSet<Status>,
     /// Changes to lives since they were last taken, for the checkers.
     pub changed: Vec<Change>,
 }
@@ -72,8 +74,8 @@ pub struct Observer {
 /// Something that became durable.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A journal grew.
-    Appended(InvocationId, Frame),
+    /// A journal grew; the number of commands it has now.
+    Appended(InvocationId, usize, Frame),
     /// An invocation ended.
     Completed(InvocationId, Outcome),
     /// A workflow run was forgotten, with its state.
@@ -206,6 +208,7 @@ impl Observer {
             check_step(id, &life.record, &record)?;
         }
         life.record = record;
+        self.statuses.insert(life.record.status());
         self.changed.extend(settle(id, life));
         self.follow_active(id);
         Ok(())
@@ -283,7 +286,8 @@ impl Observer {
             return violation(invariant::FIRST_WINS, text);
         }
         self.changed.extend(settle(id, life));
-        self.changed.push(Change::Appended(id, entry.frame));
+        let commands = life.journal.iter().filter(|entry| entry.ty.is_command()).count();
+        self.changed.push(Change::Appended(id, commands, entry.frame));
         Ok(())
     }
 

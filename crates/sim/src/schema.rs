@@ -61,12 +61,13 @@ pub fn draw(rng: &mut Rng) -> Schema {
                 output: OutputRule { content_type: None, set_content_type_if_empty: false },
             })
         });
+        let handlers = handlers.collect();
         let service = ServiceSchema {
             name: name.to_owned(),
             kind,
             deployment: deployment(rng),
             revision: 1,
-            handlers: handlers.collect(),
+            handlers,
         };
         schema.services.insert(name.to_owned(), service);
     }

@@ -261,7 +261,7 @@ impl World {
             match driver.on_committed(lease, result) {
                 Outcome::Release(effects) => {
                     for effect in effects {
-                        for command in self.carry_out(at, effect)? {
+                        if let Some(command) = self.carry_out(at, effect)? {
                             self.apply(at, command)?;
                         }
                     }
@@ -300,6 +300,19 @@ impl World {
         }
         for stream in streams {
             self.cut(stream);
+        }
+    }
+
+    /// Superseded owners that were never told, since they had nothing to commit, stop now.
+    pub fn retire(&mut self) {
+        for process in 0..self.processes.len() {
+            let partitions: Vec<u16> = self.processes[process].drivers.keys().copied().collect();
+            for partition in partitions {
+                if self.owners[usize::from(partition)] != process {
+                    self.abandon(At { process, partition });
+                    self.processes[process].drivers.remove(&partition);
+                }
+            }
         }
     }
 
@@ -386,7 +399,12 @@ impl World {
         for command in commands {
             self.apply(at, command)?;
         }
-        self.plan_turn(at);
+        // The timer window is empty until the first turn reads it: nobody else would ask for one.
+        let now = self.now;
+        if let Some((driver, _)) = self.driver(at) {
+            driver.turn_at = Some(now);
+            self.plan(0, Event::Turn(at));
+        }
         Ok(())
     }
 

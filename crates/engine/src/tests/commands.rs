@@ -200,6 +200,14 @@ fn frames_that_an_sdk_may_not_send() {
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 unexpected message Unknown (0xfc01) from the SDK)
         "#]],
         ),
+    ] {
+        check(&format!("send S/h #1\n#1 {frame}; show #1"), expected);
+    }
+}
+
+#[test]
+fn payloads_that_an_sdk_may_not_send() {
+    for (frame, expected) in [
         (
             "raw(0411,!!)",
             expect![[r#"
@@ -300,22 +308,34 @@ fn a_completion_id_in_use_is_a_violation() {
             start(#1/2 v7 [Input Sleep] retries 1 over 104) forward(#1/2 Sleep!1)
         "#]],
     );
-    check("send S/h #1; #1 run(1)\n#1 sleep(1,+10)", expect![[r#"
+    check(
+        "send S/h #1; #1 run(1)\n#1 sleep(1,+10)",
+        expect![[r#"
         start(#1/1 v7 [Input]) reply(r1 accepted #1)
         abort(#1/1) end(#1/1) retry(#1/1 @104)
-    "#]]);
-    check("send S/h #1; #1 run(1)\n#1 run(1)", expect![[r#"
+    "#]],
+    );
+    check(
+        "send S/h #1; #1 run(1)\n#1 run(1)",
+        expect![[r#"
         start(#1/1 v7 [Input]) reply(r1 accepted #1)
         abort(#1/1) end(#1/1) retry(#1/1 @104)
-    "#]]);
-    check("send W/k/run #1; #1 promise(1,p)\n#1 promise(1,q)", expect![[r#"
+    "#]],
+    );
+    check(
+        "send W/k/run #1; #1 promise(1,p)\n#1 promise(1,q)",
+        expect![[r#"
         start(#1/1 v7 [Input]) reply(r1 accepted #1)
         abort(#1/1) end(#1/1) retry(#1/1 @113)
-    "#]]);
-    check("send S/h #1; #1 sleep(1,+10)\n#1 attach(1,#1)", expect![[r#"
+    "#]],
+    );
+    check(
+        "send S/h #1; #1 sleep(1,+10)\n#1 attach(1,#1)",
+        expect![[r#"
         start(#1/1 v7 [Input]) reply(r1 accepted #1)
         abort(#1/1) end(#1/1) retry(#1/1 @104)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

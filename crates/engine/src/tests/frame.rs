@@ -37,6 +37,39 @@ pub fn parse(world: &World, word: &str) -> Frame {
                 name: entry(),
             },
         ),
+        "call" | "send" => call(world, name == "call", &arguments),
+        "promise" => Frame::message(
+            MessageType::GET_PROMISE_COMMAND,
+            &GetPromiseCommand { key: text(1), result_completion_id: number(0), name: entry() },
+        ),
+        "peek" => Frame::message(
+            MessageType::PEEK_PROMISE_COMMAND,
+            &PeekPromiseCommand { key: text(1), result_completion_id: number(0), name: entry() },
+        ),
+        "fulfil" => fulfil(number(0), text(1), &text(2)),
+        "signal" => signal(world, &arguments),
+        "complete" => complete(world, &text(0), &text(1)),
+        "attach" | "output" => attach(world, name, number(0), &arguments[1..]),
+        "suspend" => suspend(&arguments),
+        "flat" => flat(&arguments),
+        "awaiting" | "awaiting!" => {
+            let awaiting_on = Some(tree(&arguments));
+            let executing_side_effects = name.ends_with('!');
+            let message = AwaitingOn { awaiting_on, executing_side_effects };
+            Frame::message(MessageType::AWAITING_ON, &message)
+        }
+        "error" => error(&arguments),
+        "raw" => Frame::new(MessageType(u16::from_str_radix(&text(0), 16).expect("hex")), bytes(1)),
+        _ => state(name, &arguments),
+    }
+}
+
+/// `get(1,key)`, `keys(1)`, `set(key,value)`, `clear(key)`, `clearall`, `eager(key,value)`, `eagerkeys`.
+fn state(name: &str, arguments: &[&str]) -> Frame {
+    let bytes = |at: usize| Bytes::from((*arguments.get(at).unwrap_or(&"")).to_owned());
+    let number = |at: usize| arguments[at].parse::<u32>().expect("a completion id");
+    let entry = String::new;
+    match name {
         "get" => Frame::message(
             MessageType::GET_LAZY_STATE_COMMAND,
             &GetLazyStateCommand { key: bytes(1), result_completion_id: number(0), name: entry() },
@@ -67,30 +100,7 @@ pub fn parse(world: &World, word: &str) -> Frame {
             },
         ),
         "eagerkeys" => Frame::new(MessageType::GET_EAGER_STATE_KEYS_COMMAND, Bytes::new()),
-        "call" | "send" => call(world, name == "call", &arguments),
-        "promise" => Frame::message(
-            MessageType::GET_PROMISE_COMMAND,
-            &GetPromiseCommand { key: text(1), result_completion_id: number(0), name: entry() },
-        ),
-        "peek" => Frame::message(
-            MessageType::PEEK_PROMISE_COMMAND,
-            &PeekPromiseCommand { key: text(1), result_completion_id: number(0), name: entry() },
-        ),
-        "fulfil" => fulfil(number(0), text(1), &text(2)),
-        "signal" => signal(world, &arguments),
-        "complete" => complete(world, &text(0), &text(1)),
-        "attach" | "output" => attach(world, name, number(0), &arguments[1..]),
-        "suspend" => suspend(&arguments),
-        "flat" => flat(&arguments),
-        "awaiting" | "awaiting!" => {
-            let awaiting_on = Some(tree(&arguments));
-            let executing_side_effects = name.ends_with('!');
-            let message = AwaitingOn { awaiting_on, executing_side_effects };
-            Frame::message(MessageType::AWAITING_ON, &message)
-        }
-        "error" => error(&arguments),
-        "raw" => Frame::new(MessageType(u16::from_str_radix(&text(0), 16).expect("hex")), bytes(1)),
-        _ => panic!("unknown frame {word}"),
+        _ => panic!("unknown frame {name}"),
     }
 }
 

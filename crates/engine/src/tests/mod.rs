@@ -7,6 +7,7 @@
 //! - Start with `lifecycle.rs`.
 
 mod frame;
+mod model;
 mod schema;
 mod script;
 mod show;
@@ -18,10 +19,13 @@ mod commands;
 mod fencing;
 mod joins;
 mod lifecycle;
+mod limits;
 mod locks;
 mod operators;
+mod parking;
 mod partitions;
 mod promises;
+mod random;
 mod retention;
 mod retries;
 mod rows;

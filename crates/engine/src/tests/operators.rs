@@ -180,6 +180,20 @@ fn a_kill_spares_calls_that_have_ended() {
 }
 
 #[test]
+fn a_kill_spares_calls_that_were_only_joined() {
+    check(
+        "send S/h #1; send S/h #2; #1 call(1,2,T/h,ik=x); #2 call(1,2,T/h,ik=x)
+         kill #2
+         send S/h #3; #3 call(1,2,T/h,ik=x); kill #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2) forward(#1/1 CallInvocationId!1=#a) start(#a/1 v7 [Input] key x) forward(#2/1 CallInvocationId!1=#a)
+            abort(#2/1) completed(#2 409:killed) reply(r3 done)
+            start(#3/1 v7 [Input]) reply(r4 accepted #3) forward(#3/1 CallInvocationId!1=#a) abort(#1/1) completed(#1 409:killed) reply(r5 done) abort(#a/1) completed(#a 409:killed) forward(#3/1 Call!2=409:killed)
+        "#]],
+    );
+}
+
+#[test]
 fn the_caller_of_a_killed_call_is_told() {
     check(
         "send S/h #1; #1 call(1,2,T/h) suspend(2,s1); kill #a",

@@ -85,7 +85,7 @@ fn used_up_attempts_kill_with_a_stack_trace() {
 }
 
 #[test]
-fn used_up_attempts_kill_the_calls_too() {
+fn used_up_attempts_leave_calls_alone() {
     check(
         "with max=1 kill; send S/h #1; #1 call(1,2,T/h)
          failed #1 gone; show #1",

@@ -175,7 +175,8 @@ fn every_row_too_many_is_found() {
 #[test]
 fn a_record_that_contradicts_itself_is_found() {
     let world = full_world();
-    let changes: [(&str, fn(&mut InvocationRecord)); 8] = [
+    type Change = fn(&mut InvocationRecord);
+    let changes: [(&str, Change); 8] = [
         ("#1", |record| record.journal_len += 1),
         ("#1", |record| record.commands_len += 1),
         ("#1", |record| record.pending_len += 1),

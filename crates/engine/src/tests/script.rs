@@ -14,10 +14,11 @@
 //! | `cancel #1`, `kill`, `resume`, `purge`, `attach`, `output` | an operator, or the ingress |
 //! | `recover` | a restart |
 //! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |
-//! | `show #1`, `state O/k` | the record and journal; the state |
+//! | `show #1`, `state O/k`, `outbox` | the record and journal; the state; what is to be delivered |
 
 use bytes::Bytes;
 use prost::Message as _;
+use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{InputCommand, Value};
 
@@ -66,6 +67,7 @@ pub fn statement(world: &mut World, text: &str) {
             world.apply(to, Command::Deliver { from, seq, message });
         }
         "state" => state(world, words[0]),
+        "outbox" => outbox(world),
         "show" => {
             let id = world.id(words[0]);
             let shown = show::record(world, id);
@@ -80,7 +82,8 @@ pub fn statement(world: &mut World, text: &str) {
         "failed" | "idle" | "expired" | "admitted" | "retry" => report(world, verb, words),
         verb if verb.starts_with('#') => {
             let (id, attempt) = attempt(world, verb);
-            let frames = words.iter().map(|word| frame::parse(world, word)).collect();
+            let frames: Vec<Frame> = words.iter().map(|word| frame::parse(world, word)).collect();
+            world.remember_tree(id, attempt, &frames);
             world.apply_to(id, Command::Frames { id, attempt, frames });
         }
         verb => panic!("unknown statement {verb}"),
@@ -174,6 +177,18 @@ fn state(world: &mut World, text: &str) {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let shown: Vec<_> = rows.map(|(k, v)| format!("{}={}", show(&k[len..]), show(v))).collect();
     world.output.push(format!("{{{}}}", shown.join(" ")));
+}
+
+fn outbox(world: &mut World) {
+    let (start, end) = keys::table(tag::OUTBOX);
+    let mut shown = Vec::new();
+    for (from, rows) in world.partitions.iter().enumerate() {
+        for (key, _) in rows.0.range(start.clone()..end.clone()) {
+            let (to, seq) = keys::parse_outbox(key).expect("a key of the outbox");
+            shown.push(format!("p{from}-p{to}-{seq}"));
+        }
+    }
+    world.output.push(format!("outbox({})", shown.join(" ")));
 }
 
 fn wait(world: &mut World, verb: &str, words: &[&str]) {

@@ -188,7 +188,7 @@ fn message_name(message: &Message) -> &'static str {
         Message::Attach(..) => "attach",
         Message::Signal(..) => "signal",
         Message::CompleteAwakeable(..) => "awakeable",
-        Message::Kill(_) => "kill",
+        Message::Kill(..) => "kill",
     }
 }
 

@@ -103,26 +103,41 @@ fn a_handler_cancels_another_by_signal_1() {
 #[test]
 fn an_invocation_id_is_not_enough_to_answer_an_awakeable() {
     for (index, expected) in [
-        (0, expect![[r#"
+        (
+            0,
+            expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2)
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 signal 0 cannot be sent, complete the awakeable by its id) #2 Running [Input]
-        "#]]),
-        (2, expect![[r#"
+        "#]],
+        ),
+        (
+            2,
+            expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2)
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 signal 2 cannot be sent, complete the awakeable by its id) #2 Running [Input]
-        "#]]),
-        (16, expect![[r#"
+        "#]],
+        ),
+        (
+            16,
+            expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2)
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 signal 16 cannot be sent, complete the awakeable by its id) #2 Running [Input]
-        "#]]),
-        (17, expect![[r#"
+        "#]],
+        ),
+        (
+            17,
+            expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2)
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 signal 17 cannot be sent, complete the awakeable by its id) #2 Running [Input]
-        "#]]),
-        (18, expect![[r#"
+        "#]],
+        ),
+        (
+            18,
+            expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2)
             abort(#1/1) end(#1/1) retry(#1/1 @104) #1 BackingOff [Input] failure(500 RT0012 signal 18 cannot be sent, complete the awakeable by its id) #2 Running [Input]
-        "#]]),
+        "#]],
+        ),
     ] {
         check(
             &format!("send S/h #1; send S/h #2\n#1 signal(#2,{index},v); show #1; show #2"),

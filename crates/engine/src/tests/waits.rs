@@ -29,6 +29,32 @@ fn a_wait_keeps_its_age_over_attempts() {
 }
 
 #[test]
+fn a_wait_that_occurs_twice_is_listed_once() {
+    check(
+        "send S/h #1; #1 suspend(race(s1,s17,all(s17,'go,race('go,s18)))); show #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) #1 Suspended [Input] wait(awakeable 17 @0 attempt 1) wait(signal go @0 attempt 1) wait(awakeable 18 @0 attempt 1)
+        "#]],
+    );
+}
+
+#[test]
+fn a_resume_keeps_the_age_of_what_is_still_awaited() {
+    check(
+        "send S/h #1; #1 suspend('go,s17,s1); tick 5; resume #1
+         admin #1 go a; admin #1 go b
+         #1 suspend('go,s17,s1); show #1
+         #1/1 run(1); kill #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) start(#1/2 v7 [Input]) reply(r2 done)
+            forward(#1/2 'go=a) reply(r3 completed resolve @5) reply(r4 unknown)
+            end(#1/2) start(#1/3 v7 [Input 'go=a]) #1 Running [Input 'go=a] wait(awakeable 17 @0 attempt 1)
+            abort(#1/3) completed(#1 409:killed) reply(r5 done)
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_settled_is_not_listed_any_more() {
     check(
         "send S/h #1; #1 suspend(race(s1,all(s17,s18,'go))); resolve #1.17 v; show #1
@@ -72,6 +98,20 @@ fn an_administrator_completes_a_promise() {
         expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) reply(r2 completed reject @0) start(#1/2 v7 [Input GetPromise GetPromise!1=500:no])
             reply(r3 conflict reject @0) start(#2/1 v7 [Input]) reply(r4 accepted #2) forward(#2/1 PeekPromise!1=500:no)
+        "#]],
+    );
+}
+
+#[test]
+fn an_administrator_completes_a_promise_whose_run_has_expired() {
+    check(
+        "with workflow=1000; send W/k/run #1; #1 promise(1,q) fulfil(2,p,old) out(x) end
+         send W/k/s #2; #2 promise(1,q) suspend(1,s1); send W/k/s #3; pass 1000
+         admin #3 p new; admin #2 q v",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 CompletePromise!2) end(#1/1) completed(#1 x)
+            start(#2/1 v7 [Input]) reply(r2 accepted #2) end(#2/1) start(#3/1 v7 [Input]) reply(r3 accepted #3)
+            reply(r4 unknown) reply(r5 completed resolve @1000) start(#2/2 v7 [Input GetPromise GetPromise!1=v])
         "#]],
     );
 }

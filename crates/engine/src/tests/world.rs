@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::message::{Future, Suspension};
 
 use crate::command::{Command, Millis};
 use crate::effect::Effect;
 use crate::identity::{self, SecretKey};
 use crate::keys::{self, tag};
-use crate::record::{InvocationRecord, decode};
+use crate::record::{InvocationRecord, Status, decode};
 use crate::schema::Schema;
 use crate::tx::{Context, View, ViewError};
 
@@ -62,6 +64,10 @@ pub struct World {
     pub mail: Vec<(u16, u16, u64, Bytes)>,
     pub requests: u64,
     pub output: Vec<String>,
+    /// What each invocation last suspended on.
+    pub trees: BTreeMap<InvocationId, Future>,
+    /// Effects of the last command.
+    pub effects: Vec<Effect>,
 }
 
 impl World {
@@ -81,6 +87,8 @@ impl World {
             mail: Vec::new(),
             requests: 0,
             output: Vec::new(),
+            trees: BTreeMap::new(),
+            effects: Vec::new(),
         }
     }
 
@@ -106,10 +114,13 @@ impl World {
         if let Some(alias) = self.aliases.get(&id) {
             return alias.clone();
         }
-        let letters =
+        let children =
             self.aliases.values().filter(|alias| !alias[1..].starts_with(char::is_numeric));
-        let letter = (b'a'..=b'z').nth(letters.count()).expect("scripts have few children");
-        let alias = format!("#{}", char::from(letter));
+        let children = children.count();
+        let alias = match (b'a'..=b'z').nth(children) {
+            Some(letter) => format!("#{}", char::from(letter)),
+            None => format!("#z{children}"),
+        };
         self.name(id, &alias);
         alias
     }
@@ -158,11 +169,14 @@ impl World {
         if let Err(finding) = checked {
             panic!("{finding}\nafter {shown}\nso far: {:#?}", self.output);
         }
-        for effect in step.effects {
-            self.carry_out(partition, &effect);
-            let shown = show::effect(self, &effect);
+        let starts = step.effects.iter().filter(|e| matches!(e, Effect::StartAttempt(_))).count();
+        assert!(starts < 10, "too many attempts in one step: {:#?}", self.output);
+        for effect in &step.effects {
+            self.carry_out(partition, effect);
+            let shown = show::effect(self, effect);
             self.output.push(shown);
         }
+        self.effects = step.effects;
     }
 
     fn carry_out(&mut self, partition: u16, effect: &Effect) {
@@ -175,6 +189,24 @@ impl World {
                 self.mail.push((partition, *to, *seq, message.clone()));
             }
             _ => {}
+        }
+    }
+
+    /// Remembers what the live attempt of an invocation suspends on, for the naive model.
+    pub fn remember_tree(&mut self, id: InvocationId, attempt: u32, frames: &[Frame]) {
+        let live = self
+            .record(id)
+            .filter(|record| record.status() == Status::Running && record.attempt == attempt);
+        let suspension = frames.iter().find(|frame| frame.ty == MessageType::SUSPENSION);
+        if let (Some(_), Some(frame)) = (live, suspension) {
+            let message: Suspension = frame.decode().unwrap_or_default();
+            let flat = Future {
+                waiting_completions: message.waiting_completions,
+                waiting_signals: message.waiting_signals,
+                waiting_named_signals: message.waiting_named_signals,
+                ..Future::default()
+            };
+            self.trees.insert(id, message.awaiting_on.unwrap_or(flat));
         }
     }
 

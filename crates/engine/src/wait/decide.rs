@@ -17,6 +17,7 @@ use crate::journal::{self, append_notification};
 use crate::keys;
 use crate::message::Outcome;
 use crate::record::{self, Decision, JournalEntry, PromiseRecord, Status};
+use crate::retention;
 use crate::syscall;
 use crate::tx::{EngineError, Invocation, Tx};
 
@@ -68,14 +69,20 @@ pub fn complete_named(
     if invocation.status() == Status::Completed {
         return Ok(gone(&invocation));
     }
-    if invocation.kind().workflow()
-        && let Some(promise) = tx.read(&keys::promise(invocation.instance(), name))?
-    {
-        return complete_promise(tx, &invocation, name, promise, outcome);
+    let waits_for = |kind: WaitKind| {
+        let mut waits = invocation.record.waits.iter();
+        waits.any(|wait| wait.kind == kind as u32 && wait.name.as_deref() == Some(name))
+    };
+    retention::forget_expired_run(tx, &invocation)?;
+    if invocation.kind().workflow() {
+        let promise = tx.read(&keys::promise(invocation.instance(), name))?;
+        // The row of an open promise goes with an expired run, whoever still waits for it.
+        let open = || waits_for(WaitKind::Promise).then(PromiseRecord::default);
+        if let Some(promise) = promise.or_else(open) {
+            return complete_promise(tx, &invocation, name, promise, outcome);
+        }
     }
-    let signal = WaitKind::Signal as u32;
-    let mut waits = invocation.record.waits.iter();
-    if !waits.any(|wait| wait.kind == signal && wait.name.as_deref() == Some(name)) {
+    if !waits_for(WaitKind::Signal) {
         return Ok(unknown());
     }
     let verb = verb(outcome.is_failure());

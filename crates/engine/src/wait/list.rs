@@ -24,9 +24,13 @@ pub fn list(
     let old = std::mem::take(&mut invocation.record.waits);
     for leaf in leaves.iter().take(WAITS_LISTED_MAX) {
         let Some((kind, index, name)) = describe(tx, invocation, leaf)? else { continue };
+        invocation.record.awaited_answer |= kind == WaitKind::Awakeable;
         let kind = kind as u32;
         let same =
             |wait: &&StoredWait| wait.kind == kind && wait.index == index && wait.name == name;
+        if invocation.record.waits.iter().any(|wait| same(&wait)) {
+            continue;
+        }
         let known = old.iter().find(same);
         invocation.record.waits.push(StoredWait {
             kind,

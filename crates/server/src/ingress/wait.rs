@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | resolve | JSON | the value, verbatim, once it is known to be JSON |
 //! | resolve | any other, none, or an empty body | the value, verbatim |
-//! | reject, native path | JSON, not empty | code, message and metadata of a failure |
+//! | reject, native path | JSON, not empty | a string is the message, an object the whole failure |
+//! | reject, compatible path | JSON, not empty | the message, verbatim, once it is known to be JSON |
 //! | reject, otherwise | any | the message, invalid UTF-8 replaced; the code is 500 |
 //!
 //! - Owns: this table, and how a caller asks for telling statuses (`Prefer: handling=strict`).
@@ -89,12 +90,13 @@ pub fn completion(
 ) -> Result<Outcome, IngressError> {
     let content_type = headers.get(CONTENT_TYPE);
     let json = !body.is_empty() && is_json(content_type);
+    if json {
+        parse_json::<IgnoredAny>(&body)?;
+    }
     match (verb, face) {
-        (Verb::Resolve, _) => {
-            if json {
-                parse_json::<IgnoredAny>(&body)?;
-            }
-            Ok(Outcome::Success(body))
+        (Verb::Resolve, _) => Ok(Outcome::Success(body)),
+        (Verb::Reject, WaitFace::Native) if json && body.trim_ascii_start().starts_with(b"\"") => {
+            Ok(Outcome::failure(REJECTION_CODE, &parse_json::<String>(&body)?))
         }
         (Verb::Reject, WaitFace::Native) if json => {
             Ok(Outcome::Failure(parse_json::<Rejection>(&body)?.into()))
