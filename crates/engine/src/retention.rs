@@ -25,7 +25,8 @@ pub fn extend_for_receipts(invocation: &mut Invocation) {
     let names = invocation.kind() == Kind::WorkflowRun;
     let record = &mut invocation.record;
     let names = names || record.idempotency_key.is_some();
-    let answered = record.decisions_len > 0 || record.awaited_answer;
+    // One that never started leaves no trace, answered or not.
+    let answered = record.attempt > 0 && (record.decisions_len > 0 || record.awaited_answer);
     if answered && !names && record.completion_retention_ms == 0 {
         record.completion_retention_ms = RECEIPTS_RETENTION_MS;
     }

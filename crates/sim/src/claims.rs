@@ -98,8 +98,8 @@ fn started(observer: &Observer, secret_key: &SecretKey, start: &AttemptStart) ->
 
 fn forwarded(observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
     let lives = observer.lives.get(&id).map(Vec::as_slice).unwrap_or_default();
-    // A life that ended and was forgotten in one step leaves the entries of that step nowhere.
-    if lives.iter().any(|life| life.forgotten) {
+    // A life that ended and lost its journal in one step leaves the entries of that step nowhere.
+    if lives.iter().any(|life| !life.is_open()) {
         return Ok(());
     }
     let mut entries = lives.iter().flat_map(|life| &life.journal);

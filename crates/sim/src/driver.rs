@@ -131,7 +131,7 @@ impl Driver {
             turn_at: None,
             unconfirmed: BTreeMap::new(),
             overlay: Overlay::default(),
-            timers: Timers::new(),
+            timers: Timers::default(),
             open: Batch::default(),
             open_effects: Vec::new(),
             open_since: None,
@@ -303,6 +303,12 @@ impl Driver {
         due
     }
 
+    /// Drops a timer that was handled from the window. Its step has deleted the row, unless another
+    /// owner did: then nothing was written, and the window would offer it for ever.
+    pub fn timer_done(&mut self, key: &Bytes) {
+        self.timers.follow(key, None);
+    }
+
     /// Timers, in the order of the table.
     pub fn next_timer(&mut self, around: &Around<'_>) -> Result<Option<Bytes>, EngineError> {
         let view = PartitionView {
@@ -363,7 +369,7 @@ fn forgetful() -> Timers {
             Ok(Vec::new())
         }
     }
-    let mut timers = Timers::new();
+    let mut timers = Timers::default();
     // The view is empty, so this cannot fail and leaves the horizon at the end.
     let _filled = timers.refill(&Empty);
     timers

@@ -7,6 +7,7 @@ use reveille_engine::command::{Command, RequestId};
 use reveille_engine::identity;
 use reveille_engine::keys::tag;
 use reveille_engine::record::Status;
+use reveille_engine::retention::RECEIPTS_RETENTION_MS;
 use reveille_protocol::id::InvocationId;
 
 use crate::schema::RETENTION_MS_MAX;
@@ -44,6 +45,7 @@ impl World {
             let text = format!("{id} never ends: {record:?}");
             return violation(invariant::NOT_LOST, text);
         }
+        self.run_until(self.now + ROUND_MS)?;
         self.check_all()?;
         for id in &self.accepted {
             if !self.observer.lives.contains_key(id) {
@@ -52,7 +54,8 @@ impl World {
         }
         self.check_requests()?;
         self.check_tables("after the last end", LEFT_AT_REST)?;
-        self.run_until(self.now + RETENTION_MS_MAX + ROUND_MS)?;
+        let longest = RETENTION_MS_MAX.max(RECEIPTS_RETENTION_MS);
+        self.run_until(self.now + longest + ROUND_MS)?;
         self.check_all()?;
         self.check_tables("after the last retention", LEFT_AT_LAST)
     }

@@ -184,7 +184,12 @@ impl World {
         for _ in 0..TIMERS_PER_TURN {
             let Some((driver, around)) = self.driver(at) else { break };
             match driver.next_timer(&around) {
-                Ok(Some(key)) => self.apply(at, Command::TimerDue { key })?,
+                Ok(Some(key)) => {
+                    self.apply(at, Command::TimerDue { key: key.clone() })?;
+                    if let Some((driver, _)) = self.driver(at) {
+                        driver.timer_done(&key);
+                    }
+                }
                 Ok(None) => break,
                 Err(EngineError::View(_)) => return self.die(at.process),
                 Err(error) => return violation(invariant::ROWS, error.to_string()),

@@ -16,15 +16,12 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("reveille-server", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (
         "reveille-cli",
-        &[
-            "reveille-server",
-            "reveille-endpoint",
-            "reveille-engine",
-            "reveille-store",
-            "reveille-protocol",
-        ],
+        &["reveille-server", "reveille-endpoint", "reveille-store", "reveille-protocol"],
     ),
-    ("reveille-sim", &["reveille-engine", "reveille-store", "reveille-protocol"]),
+    (
+        "reveille-sim",
+        &["reveille-server", "reveille-engine", "reveille-store", "reveille-protocol"],
+    ),
     ("xtask", &["reveille-endpoint", "reveille-protocol"]),
 ];
 

@@ -199,6 +199,7 @@ impl Random {
 
     /// Lets the load run for a random while. Nothing is synchronised by this.
     async fn pause(&mut self, bound_ms: u64) {
+        // Pacing: a fault comes after a random while, whatever the load has reached by then.
         tokio::time::sleep(Duration::from_millis(self.below(bound_ms))).await;
     }
 }

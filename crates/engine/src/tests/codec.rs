@@ -95,6 +95,7 @@ fn invocation_record() -> InvocationRecord {
         output_index: Some(22),
         result: Some(result()),
         failures_total: 23,
+        awaited_answer: true,
     }
 }
 

@@ -26,6 +26,7 @@ mod parking;
 mod partitions;
 mod promises;
 mod random;
+mod replay;
 mod retention;
 mod retries;
 mod rows;

@@ -111,11 +111,59 @@ fn a_failure_is_readable_after_the_journal() {
 #[test]
 fn without_retention_nothing_is_kept() {
     check(
-        "with idempotency=0; invoke S/h #1; resolve #1.17 a; #1 out(v) end; output #1
+        "with idempotency=0; invoke S/h #1; #1 run(1) out(v) end; output #1
          refire; resolve #1.17 a",
         expect![[r#"
-            start(#1/1 v7 [Input]) park(r1 #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) end(#1/1) completed(#1 v) reply(r3 not found #1)
-            reply(r4 unknown)
+            start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) completed(#1 v) reply(r2 not found #1)
+            reply(r3 unknown)
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_answered_is_kept_for_its_receipts() {
+    check(
+        "with idempotency=0; invoke S/h #1; resolve #1.17 a; #1 out(v) end
+         resolve #1.17 a; resolve #1.17 b; resolve #1.18 a; show #1
+         tick 86400000; resolve #1.17 a",
+        expect![[r#"
+            start(#1/1 v7 [Input]) park(r1 #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) end(#1/1) completed(#1 v)
+            reply(r3 replayed resolve @0) reply(r4 conflict resolve @0) reply(r5 gone @0) #1 Completed [] pinned v7
+            reply(r6 unknown)
+        "#]],
+    );
+    check(
+        "with idempotency=0; invoke S/h #1; #1 suspend(s17,s1); kill #1
+         resolve #1.17 a",
+        expect![[r#"
+            start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) completed(#1 409:killed) reply(r2 done)
+            reply(r3 gone @0)
+        "#]],
+    );
+}
+
+#[test]
+fn a_name_is_free_again_at_once_without_retention() {
+    check(
+        "with idempotency=0 workflow=0; send S/h #1 ik=x; resolve #1.17 a; #1 out(v) end
+         send S/h #1 ik=x; send W/k/run #2; resolve #2.17 a; #2 out(v) end
+         send W/k/run #2",
+        expect![[r#"
+            start(#1/1 v7 [Input] key x) reply(r1 accepted #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) end(#1/1) completed(#1 v)
+            start(#1/1 v7 [Input] key x) reply(r3 accepted #1) start(#2/1 v7 [Input]) reply(r4 accepted #2) forward(#2/1 s17=a) reply(r5 completed resolve @0) end(#2/1) completed(#2 v)
+            start(#2/1 v7 [Input]) reply(r6 accepted #2)
+        "#]],
+    );
+}
+
+#[test]
+fn what_never_started_leaves_no_trace() {
+    check(
+        "send S/h #1 at=+100; resolve #1.17 a; cancel #1; show #1; resolve #1.17 a
+         send O/k/x #2; send O/k/x #3; resolve #3.17 a; kill #3; show #3",
+        expect![[r#"
+            reply(r1 accepted #1 @100) reply(r2 completed resolve @0) completed(#1 409:canceled) reply(r3 done) #1 unknown reply(r4 unknown)
+            start(#2/1 v7 [Input]) reply(r5 accepted #2) reply(r6 accepted #3) reply(r7 completed resolve @0) completed(#3 409:killed) reply(r8 done) #3 unknown
         "#]],
     );
 }

@@ -42,7 +42,7 @@ impl Driver {
     /// Drops everything that is not durable, as a restart would.
     pub(super) fn reset(&mut self) {
         self.overlay.clear();
-        self.timers = Timers::new();
+        self.timers = Timers::default();
         self.open = OpenBatch::default();
         self.in_flight.clear();
     }

@@ -100,7 +100,7 @@ impl Driver {
             parts,
             lease,
             overlay: Overlay::default(),
-            timers: Timers::new(),
+            timers: Timers::default(),
             clock: Clock::default(),
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),

@@ -26,13 +26,15 @@ pub struct Timers {
     end: Bytes,
 }
 
-impl Timers {
+impl Default for Timers {
     /// Starts with an empty window over the whole table.
-    pub fn new() -> Timers {
+    fn default() -> Timers {
         let (start, end) = keys::table(tag::TIMER);
         Timers { window: BTreeSet::new(), horizon: start, end }
     }
+}
 
+impl Timers {
     /// Follows a write of any row; rows of other tables are ignored.
     pub fn follow(&mut self, key: &Bytes, value: Option<&Bytes>) {
         if key.first() != Some(&tag::TIMER) {

@@ -45,6 +45,7 @@ pub async fn eventually_within<T>(
             return value;
         }
         assert!(started.elapsed() < patience, "waited {patience:?} in vain: {what}");
+        // Pacing: the condition is asked for again and again, the sleep decides nothing.
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
