@@ -32,7 +32,7 @@ pub struct Settings {
     /// Directory of the embedded store; created when it does not exist.
     pub data_dir: PathBuf,
     /// Partitions of a store that is created; one that exists keeps its own number.
-    pub partitions_new: u16,
+    pub partitions_new: Option<u16>,
     /// Which log lines are written, in the syntax of `tracing-subscriber`.
     pub log_filter: String,
     /// How log lines are written.
@@ -53,7 +53,7 @@ impl Default for Settings {
         Settings {
             server: ServerConfig::default(),
             data_dir: PathBuf::from("./reveille-data"),
-            partitions_new: 2,
+            partitions_new: None,
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
         }

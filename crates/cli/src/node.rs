@@ -70,12 +70,18 @@ pub fn prepare(defaults: Settings, flags: &Flags) -> anyhow::Result<Settings> {
 
 /// Opens the store in the data directory, creating both when there is none.
 pub fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    let options =
-        EmbeddedOptions { partitions_new: settings.partitions_new, ..EmbeddedOptions::default() };
+    let partitions_new = settings.partitions_new.unwrap_or_else(partitions_auto);
+    let options = EmbeddedOptions { partitions_new, ..EmbeddedOptions::default() };
     match EmbeddedStore::open(&settings.data_dir, options) {
         Ok(store) => Ok(Arc::new(store)),
         Err(error) => Err(advise(error)),
     }
+}
+
+/// One partition keeps one core busy; the other half of the cores serve connections.
+fn partitions_auto() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(cores / 2).unwrap_or(u16::MAX).clamp(1, 64)
 }
 
 /// Builds the runtime: one worker thread per core.

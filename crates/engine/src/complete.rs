@@ -14,7 +14,7 @@ use crate::effect::{Completed, Effect, Reply};
 use crate::frames::{Stop, violation};
 use crate::keys::{self, TimerKind, tag};
 use crate::message::{Message, Outcome};
-use crate::record::{JournalEntry, Kind, Pending, Status, decode};
+use crate::record::{Kind, Pending, Status, decode};
 use crate::tx::{EngineError, Invocation, Tx};
 use crate::{lock, retention, timer, wait};
 
@@ -198,9 +198,7 @@ pub fn outcome_of_output(payload: &bytes::Bytes) -> Result<Outcome, Stop> {
 fn journal_outcome(tx: &Tx<'_>, invocation: &Invocation) -> Result<Outcome, EngineError> {
     let index = invocation.record.output_index.unwrap_or_default();
     let key = keys::journal(invocation.id, index);
-    let row = tx.get(&key)?;
-    let row = row.ok_or_else(|| EngineError::corrupt(&key, "the output command is missing"))?;
-    let entry = JournalEntry::decode(&key, &row)?;
+    let entry = tx.journal_entry(invocation.id, index)?;
     outcome_of_output(&entry.frame.payload)
         .map_err(|_| EngineError::corrupt(&key, "the output command has no result"))
 }

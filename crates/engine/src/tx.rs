@@ -250,6 +250,19 @@ impl<'a> Tx<'a> {
         Ok(u64::from_be_bytes(bytes))
     }
 
+    /// Reads one entry of a journal that is known to be that long.
+    pub fn journal_entry(
+        &self,
+        id: InvocationId,
+        index: u32,
+    ) -> Result<record::JournalEntry, EngineError> {
+        let key = keys::journal(id, index);
+        match self.get(&key)? {
+            Some(value) => record::JournalEntry::decode(&key, &value),
+            None => Err(EngineError::corrupt(&key, "the journal entry is missing")),
+        }
+    }
+
     /// Reads the journal of an invocation from an index on.
     pub fn journal(
         &self,
@@ -257,8 +270,8 @@ impl<'a> Tx<'a> {
         from: u32,
     ) -> Result<Vec<record::JournalEntry>, EngineError> {
         let len = invocation.record.journal_len;
-        if from >= len {
-            return Ok(Vec::new());
+        if len.saturating_sub(from) <= POINT_READS_MAX {
+            return (from..len).map(|index| self.journal_entry(invocation.id, index)).collect();
         }
         let start = keys::journal(invocation.id, from);
         let end = keys::journal(invocation.id, len);
@@ -270,6 +283,10 @@ impl<'a> Tx<'a> {
         rows.iter().map(|(key, value)| record::JournalEntry::decode(key, value)).collect()
     }
 }
+
+/// Journals up to this length are read entry by entry: a scan has to look into every level of the
+/// store before it finds the first row, a read of one row finds most of them in memory.
+const POINT_READS_MAX: u32 = 16;
 
 /// Decodes what the SDK sent, for rules that turn a decode error into a failed attempt.
 pub fn decode_payload<M: prost::Message + Default>(

@@ -36,10 +36,10 @@ impl Chaos {
 }
 
 impl World {
-    /// Decides what befalls the next commit call.
-    pub fn inject(&mut self, commits: usize) {
-        if !self.chaos.on || !self.rng.one_in(self.chaos.flushes) {
-            return;
+    /// Decides what befalls the next commit call, and how many of its commits outlive a crash.
+    pub fn inject(&mut self, commits: usize) -> usize {
+        if !self.chaos.on || self.disk_full || !self.rng.one_in(self.chaos.flushes) {
+            return 0;
         }
         let fault = match self.rng.below(5) {
             0 => Fault::CrashBeforeDurable,
@@ -47,11 +47,11 @@ impl World {
             2 => Fault::TornGroup { survivors: self.rng.index(commits.max(1)) },
             3 => Fault::DiskFull,
             _ => {
-                self.control.set_disk_full(true);
+                self.set_disk_full(true);
                 self.coverage.hit("fault: disk full for a while");
                 let delay = self.rng.between(1, 400);
                 self.plan(delay, Event::DiskFree);
-                return;
+                return 0;
             }
         };
         self.coverage.hit(match fault {
@@ -62,6 +62,17 @@ impl World {
         });
         self.say(|| format!("the next commit meets {fault:?}"));
         self.control.inject(fault);
+        match fault {
+            Fault::CrashAfterDurable => usize::MAX,
+            Fault::TornGroup { survivors } => survivors,
+            Fault::CrashBeforeDurable | Fault::DiskFull => 0,
+        }
+    }
+
+    /// Fills the disk or frees it. While it is full nothing else befalls commits.
+    pub fn set_disk_full(&mut self, full: bool) {
+        self.disk_full = full;
+        self.control.set_disk_full(full);
     }
 
     /// Something goes wrong outside of commits.

@@ -26,7 +26,7 @@ impl World {
         self.say(|| "nothing goes wrong any more".to_owned());
         self.chaos.on = false;
         self.control.clear_faults();
-        self.control.set_disk_full(false);
+        self.set_disk_full(false);
         self.plan(0, Event::Restart);
         self.run_until(self.now + ROUND_MS)?;
         self.retire();

@@ -7,7 +7,6 @@
 //! - Invariant: history only grows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use reveille_engine::keys::{self, tag};
@@ -46,8 +45,6 @@ impl Life {
     }
 }
 
-type Survivor = (Epoch, u64, Arc<Batch>);
-
 /// The durable history.
 #[derive(Default)]
 pub struct Observer {
@@ -62,7 +59,6 @@ pub struct Observer {
     /// The exclusive invocation of the same key that was active before.
     pub predecessors: BTreeMap<InvocationId, InvocationId>,
     heads: Vec<(Epoch, u64)>,
-    unknown: Vec<Vec<Survivor>>,
     active: BTreeMap<(String, String), BTreeSet<InvocationId>>,
     last_active: BTreeMap<(String, String), InvocationId>,
     /// Every status that was ever durable.
@@ -89,7 +85,6 @@ impl Observer {
         Observer {
             rows: vec![BTreeMap::new(); count],
             heads: vec![(Epoch(0), 0); count],
-            unknown: vec![Vec::new(); count],
             ..Observer::default()
         }
     }
@@ -99,17 +94,10 @@ impl Observer {
         self.lives.get(&id)?.last()
     }
 
-    /// A partition was taken over: what survived of unanswered commits is known now.
+    /// A partition was taken over: everything that was ever durable must be there.
     pub fn acquired(&mut self, lease: Lease) -> Checked {
         let partition = usize::from(lease.partition.0);
-        let (_, seq) = self.heads[partition];
-        let mut last = seq;
-        for (_, seq, batch) in std::mem::take(&mut self.unknown[partition]) {
-            if seq > last && seq <= lease.last_seq {
-                last = seq;
-                self.apply(partition, &batch)?;
-            }
-        }
+        let (_, last) = self.heads[partition];
         if lease.last_seq != last {
             let text = format!(
                 "{} was at batch {last}, after the take-over it is at {}",
@@ -121,7 +109,7 @@ impl Observer {
         Ok(())
     }
 
-    /// A commit was acknowledged.
+    /// A commit is durable, acknowledged or not.
     pub fn committed(&mut self, lease: Lease, seq: u64, batch: &Batch) -> Checked {
         let partition = usize::from(lease.partition.0);
         let (epoch, last) = self.heads[partition];
@@ -134,14 +122,6 @@ impl Observer {
         }
         self.heads[partition] = (lease.epoch, seq);
         self.apply(partition, batch)
-    }
-
-    /// A commit was left without an answer.
-    pub fn unanswered(&mut self, lease: Lease, seq: u64, batch: &Arc<Batch>) {
-        let partition = usize::from(lease.partition.0);
-        if lease.epoch == self.heads[partition].0 {
-            self.unknown[partition].push((lease.epoch, seq, Arc::clone(batch)));
-        }
     }
 
     fn apply(&mut self, partition: usize, batch: &Batch) -> Checked {
@@ -260,9 +240,10 @@ impl Observer {
         };
         let awakeable = awakeable_of(&entry.frame);
         let append = life.journal.len() == index as usize;
-        if let Some(before) = self.rows[partition].get(key).filter(|before| *before != value)
-            && !append
-        {
+        if let Some(before) = self.rows[partition].get(key).filter(|_| !append) {
+            if before == value {
+                return Ok(());
+            }
             let mended = awakeable.as_ref().is_some_and(|(index, _)| {
                 replaced.contains(&(id, *index))
             });

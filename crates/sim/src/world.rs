@@ -147,6 +147,8 @@ pub struct World {
     pub decided: BTreeSet<(InvocationId, u32)>,
     /// Most attempts of a partition at a time.
     pub attempts_max: usize,
+    /// True while the disk has no space.
+    pub disk_full: bool,
     /// Steps so far.
     pub steps: u64,
     events: BTreeMap<(Millis, u64), Event>,
@@ -190,6 +192,7 @@ impl World {
             started: BTreeSet::new(),
             decided: BTreeSet::new(),
             attempts_max,
+            disk_full: false,
             steps: 0,
             events: BTreeMap::new(),
             event_last: 0,
@@ -248,7 +251,7 @@ impl World {
             Event::Restart => self.on_restart(),
             Event::Fault => self.on_fault(),
             Event::DiskFree => {
-                self.control.set_disk_full(false);
+                self.set_disk_full(false);
                 Ok(())
             }
         }

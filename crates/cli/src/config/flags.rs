@@ -19,7 +19,7 @@ pub struct Flags {
     /// Where operators connect [default: 127.0.0.1:9070]
     #[arg(long, value_name = "ADDRESS")]
     pub admin_address: Option<String>,
-    /// Partitions of a new store [default: 2]
+    /// Partitions of a new store [default: half of the cores]
     #[arg(long, value_name = "COUNT")]
     pub partitions: Option<String>,
     /// Which log lines are written, such as warn,reveille_server=debug

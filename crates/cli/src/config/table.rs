@@ -51,10 +51,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "default-num-partitions",
-        default: "2",
+        default: "auto",
         set: |settings, text| {
             let max = u64::from(reveille_store::PARTITIONS_MAX);
-            settings.partitions_new = value::number(text, 1, max)? as u16;
+            settings.partitions_new = match text {
+                "auto" => None,
+                number => Some(value::number(number, 1, max)? as u16),
+            };
             Ok(())
         },
     },
