@@ -52,12 +52,7 @@ pub fn check_effect(
     }
 }
 
-fn ended_with(
-    observer: &Observer,
-    model: &Model,
-    id: InvocationId,
-    outcome: &Outcome,
-) -> Checked {
+fn ended_with(observer: &Observer, model: &Model, id: InvocationId, outcome: &Outcome) -> Checked {
     let Some(lives) = observer.lives.get(&id) else {
         return violation(invariant::DURABLE, format!("{id} ended before it was durable"));
     };
@@ -134,9 +129,7 @@ pub fn check_reply(
             }
             violation(invariant::DURABLE, format!("{id} was confirmed before it was durable"))
         }
-        Reply::Result { id, completed, .. } => {
-            ended_with(observer, model, *id, &completed.outcome)
-        }
+        Reply::Result { id, completed, .. } => ended_with(observer, model, *id, &completed.outcome),
         Reply::NotFound(id) => {
             let Some(life) = observer.last(*id) else { return Ok(()) };
             let expires_at = life.record.completed_at + life.record.completion_retention_ms;

@@ -3,7 +3,9 @@
 //! - Owns: the requests, what their replies must look like, repeating what was not answered.
 //! - Invariant: a client repeats only what is safe to repeat: what it repeats has the same id.
 
-use reveille_engine::command::{Command, Invoke, Millis, RequestId, Source, Target, WaitName, WaitTarget};
+use reveille_engine::command::{
+    Command, Invoke, Millis, RequestId, Source, Target, WaitName, WaitTarget,
+};
 use reveille_engine::effect::{ReceiptOutcome, Reply};
 use reveille_engine::identity;
 use reveille_engine::message::Outcome;
@@ -154,9 +156,7 @@ impl World {
             handler: callee.handler.to_owned(),
         };
         let id = match &callee.idempotency_key {
-            _ if callee.handler == "run" => {
-                identity::workflow_run_id(&target.service, &callee.key)
-            }
+            _ if callee.handler == "run" => identity::workflow_run_id(&target.service, &callee.key),
             Some(idempotency_key) => identity::idempotent_id(&target, idempotency_key),
             None => {
                 let placement = self.rng.next();
@@ -166,10 +166,7 @@ impl World {
         };
         let delay = self.rng.pick(&[0, 0, 0, 0, 5, 400, 2000]);
         let wait = delay == 0 && self.rng.one_in(2);
-        let input = InputCommand {
-            value: Some(value(&callee.input)),
-            ..InputCommand::default()
-        };
+        let input = InputCommand { value: Some(value(&callee.input)), ..InputCommand::default() };
         let level = callee.input.as_bytes().first().map_or(0, |digit| digit - b'0');
         let invoke = Invoke {
             id,

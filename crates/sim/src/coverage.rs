@@ -221,7 +221,10 @@ pub fn show_effect(effect: &Effect) -> String {
             let mode = crate::programs::mode(start.protocol_version, start.bidirectional);
             let (service, handler) = (&start.service, &start.handler);
             let names = names(&start.frames);
-            format!("StartAttempt {} {} {service}/{handler} {mode}: {names}", start.id, start.attempt)
+            format!(
+                "StartAttempt {} {} {service}/{handler} {mode}: {names}",
+                start.id, start.attempt
+            )
         }
         Effect::Forward(id, attempt, frame) => {
             format!("Forward {id} {attempt}: {}", names(std::slice::from_ref(frame)))

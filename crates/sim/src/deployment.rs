@@ -14,12 +14,10 @@ use reveille_engine::record::Kind;
 use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{
-    AwaitingOn, Future, InputCommand, Notification, ProposeRunCompletionAck, Start, Suspension,
-    notification,
+    Future, InputCommand, Notification, ProposeRunCompletionAck, Start, notification,
 };
 
 use crate::machine::{Attempt, Machine, RunState, Stop};
-use crate::model::fold_state;
 use crate::programs::{self, Closure, Program};
 use crate::trace::{Checked, invariant, violation};
 use crate::world::{At, Event, World};
@@ -52,6 +50,8 @@ pub struct Stream {
     pub number: u32,
     /// Who opened it.
     pub at: At,
+    /// True for handlers that see state which others write.
+    pub shared: bool,
     /// What the SDK knows.
     pub attempt: Attempt,
     /// What the handler does.
@@ -62,10 +62,13 @@ pub struct Stream {
     pub cut: bool,
     bidirectional: bool,
     inbox: VecDeque<ToSdk>,
-    outbox: VecDeque<FromSdk>,
-    hint: Option<Future>,
+    /// What the server will get.
+    pub outbox: VecDeque<FromSdk>,
+    /// The last hint.
+    pub hint: Option<Future>,
     closures: BTreeMap<u32, (Closure, usize)>,
-    activity: u64,
+    /// Counts what moves on the stream.
+    pub activity: u64,
     idle_seen: u64,
     idle_stage: u8,
     timeouts: [u64; 3],
@@ -119,6 +122,7 @@ impl World {
             id,
             number: start.attempt,
             at,
+            shared: matches!(kind, Kind::SharedObject | Kind::SharedWorkflow),
             attempt,
             program,
             finished: false,
@@ -242,7 +246,7 @@ impl World {
             let stop = machine.run();
             let (out, closures) = (machine.out, machine.closures);
             at.closures = closures;
-            self.sends(stream, out);
+            self.sends(stream, out)?;
             match stop {
                 Stop::Execute(id) => {
                     self.streams[stream].attempt.runs.insert(id, RunState::Executing);
@@ -262,88 +266,6 @@ impl World {
                 }
             }
             return Ok(());
-        }
-    }
-
-    /// The SDK sends what the machine made; the model takes note.
-    fn sends(&mut self, stream: usize, out: Vec<Frame>) {
-        let at = &self.streams[stream];
-        let (id, start_id) = (at.id, at.attempt.start_id.clone());
-        let made = out.iter().filter(|frame| frame.ty.is_command()).count();
-        let mut index = at.attempt.commands.len() - made;
-        for frame in &out {
-            if frame.ty.is_command() {
-                self.model.on_command(&start_id, index, frame);
-                index += 1;
-            }
-            self.coverage.hit(frame.ty.name());
-            self.learn(stream, id, frame);
-        }
-        for frame in out {
-            self.send_up(stream, FromSdk::Frame(frame));
-        }
-    }
-
-    /// What the model must know of a command.
-    fn learn(&mut self, stream: usize, id: InvocationId, frame: &Frame) {
-        match frame.ty {
-            MessageType::OUTPUT_COMMAND => {
-                if let Ok(outcome) = reveille_engine::complete::outcome_of_output(&frame.payload) {
-                    let results = self.model.results.entry(id).or_default();
-                    if !results.contains(&outcome) {
-                        results.push(outcome);
-                    }
-                }
-                let at = &self.streams[stream];
-                let mut view = at.attempt.state.clone();
-                fold_state(&mut view, at.attempt.commands.iter());
-                if !at.attempt.partial_state {
-                    self.model.end_views.insert(id, view);
-                }
-            }
-            MessageType::COMPLETE_AWAKEABLE_COMMAND => self.model.learn_completion(frame),
-            MessageType::SEND_SIGNAL_COMMAND => self.model.learn_signal(frame),
-            _ => {}
-        }
-    }
-
-    fn hint(&mut self, stream: usize, tree: Future) {
-        let at = &mut self.streams[stream];
-        let new = at.hint.as_ref() != Some(&tree);
-        let executing = at.attempt.runs.values().any(|run| *run == RunState::Executing);
-        if at.attempt.version >= 7 && new && !executing {
-            at.hint = Some(tree.clone());
-            let hint = AwaitingOn { awaiting_on: Some(tree), executing_side_effects: false };
-            let frame = Frame::message(MessageType::AWAITING_ON, &hint);
-            self.coverage.hit(frame.ty.name());
-            self.send_up(stream, FromSdk::Frame(frame));
-        }
-    }
-
-    fn suspend(&mut self, stream: usize, tree: Future) {
-        let at = &mut self.streams[stream];
-        at.finished = true;
-        let mut suspension = Suspension::default();
-        if at.attempt.version >= 7 {
-            suspension.awaiting_on = Some(tree);
-        } else {
-            flatten(&tree, &mut suspension);
-        }
-        let frame = Frame::message(MessageType::SUSPENSION, &suspension);
-        self.coverage.hit(frame.ty.name());
-        self.send_up(stream, FromSdk::Frame(frame));
-    }
-
-    /// Queues something for the server.
-    pub fn send_up(&mut self, stream: usize, told: FromSdk) {
-        let at = &mut self.streams[stream];
-        at.activity += 1;
-        let first = at.outbox.is_empty();
-        at.outbox.push_back(told);
-        if first {
-            let slow = if self.chaos.on && self.rng.one_in(30) { 200 } else { 1 };
-            let delay = self.rng.below(3) * slow;
-            self.plan(delay, Event::FromSdk(stream));
         }
     }
 
@@ -379,7 +301,11 @@ impl World {
             _ if frames.is_empty() => return Ok(()),
             _ => Command::Frames { id, attempt, frames },
         };
-        let to = if self.is_serving(opened_by) { Some(opened_by) } else { self.serving(opened_by.partition) };
+        let to = if self.is_serving(opened_by) {
+            Some(opened_by)
+        } else {
+            self.serving(opened_by.partition)
+        };
         match to {
             Some(to) => self.apply(to, command),
             None => Ok(()),
@@ -423,14 +349,5 @@ impl World {
         let at = &mut self.streams[stream];
         at.idle_seen = at.activity;
         Ok(())
-    }
-}
-
-fn flatten(tree: &Future, suspension: &mut Suspension) {
-    suspension.waiting_completions.extend(&tree.waiting_completions);
-    suspension.waiting_signals.extend(&tree.waiting_signals);
-    suspension.waiting_named_signals.extend(tree.waiting_named_signals.iter().cloned());
-    for nested in &tree.nested_futures {
-        flatten(nested, suspension);
     }
 }

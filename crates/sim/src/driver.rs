@@ -23,7 +23,7 @@ use reveille_server::partition::timers::Timers;
 use reveille_store::memory::MemoryStore;
 use reveille_store::{Batch, Lease, StoreError};
 
-use crate::mutant::Mutant;
+use crate::mutant::{Mutant, forgetful, hurries};
 
 /// Batches that may wait for durability at the same time. Small, so that the window fills.
 pub const BATCHES_IN_FLIGHT: usize = 3;
@@ -226,11 +226,22 @@ impl Driver {
     }
 
     /// A batch is durable, or never will be.
-    pub fn on_committed(&mut self, lease: Lease, result: Result<(), StoreError>) -> Outcome {
+    pub fn on_committed(
+        &mut self,
+        lease: Lease,
+        result: Result<(), StoreError>,
+        mutant: Mutant,
+    ) -> Outcome {
         // Outcomes of an earlier lease, or of batches behind the one that met the full disk.
-        if lease.epoch != self.lease.epoch || self.mode != Mode::Serving {
+        let late = self.mode != Mode::Serving && mutant != Mutant::LateOutcomeStops;
+        if lease.epoch != self.lease.epoch || late {
             return Outcome::Nothing;
         }
+        let result = match (mutant, result) {
+            (Mutant::FencedIsDurable, Err(StoreError::Fenced { .. }))
+            | (Mutant::FullIsDurable, Err(StoreError::Full)) => Ok(()),
+            (_, result) => result,
+        };
         match result {
             Ok(()) => {
                 let Some(batch) = self.in_flight.pop_front() else { return Outcome::Nothing };
@@ -249,8 +260,21 @@ impl Driver {
     }
 
     /// Meets a full disk.
-    pub fn on_full(&mut self, now: Millis) {
+    pub fn on_full(&mut self, now: Millis, mutant: Mutant) {
+        let overlay = std::mem::take(&mut self.overlay);
         self.reset(Mode::Full(now + FULL_RETRY_MS));
+        if mutant == Mutant::RefusedRowsKept {
+            self.overlay = overlay;
+        }
+    }
+
+    /// Takes over again after a full disk: a new driver, unless a mistake keeps the old view.
+    pub fn again(lease: Lease, old: Option<Driver>, mutant: Mutant) -> Driver {
+        let mut driver = Driver::new(lease);
+        if let Some(old) = old.filter(|_| mutant == Mutant::RefusedRowsKept) {
+            driver.overlay = old.overlay;
+        }
+        driver
     }
 
     /// The commands that start again what was in flight, and the messages to send again.
@@ -350,42 +374,5 @@ impl Driver {
         let resend = resend.filter(|_| mutant != Mutant::NoResend);
         let retry = self.retries.first().map(|(at, ..)| *at);
         [lazy, resend, retry, self.timers.next()].into_iter().flatten().min()
-    }
-}
-
-/// A timer window that takes the table for read.
-fn forgetful() -> Timers {
-    struct Empty;
-    impl View for Empty {
-        fn get(&self, _: &[u8]) -> Result<Option<Bytes>, reveille_engine::tx::ViewError> {
-            Ok(None)
-        }
-        fn scan(
-            &self,
-            _: &[u8],
-            _: &[u8],
-            _: usize,
-        ) -> Result<Vec<(Bytes, Bytes)>, reveille_engine::tx::ViewError> {
-            Ok(Vec::new())
-        }
-    }
-    let mut timers = Timers::default();
-    // The view is empty, so this cannot fail and leaves the horizon at the end.
-    let _filled = timers.refill(&Empty);
-    timers
-}
-
-/// True when a mistake lets an effect go before its batch is durable.
-fn hurries(effect: &Effect, writes: usize, mutant: Mutant) -> bool {
-    match mutant {
-        Mutant::EffectsAtOnce => true,
-        Mutant::ReadsAtOnce => writes == 0,
-        Mutant::ReplyAtOnce => matches!(effect, Effect::Reply(..)),
-        Mutant::StartAtOnce => matches!(effect, Effect::StartAttempt(_)),
-        Mutant::ForwardAtOnce => matches!(effect, Effect::Forward(..)),
-        Mutant::CompletedAtOnce => matches!(effect, Effect::Completed { .. }),
-        Mutant::SendAtOnce => matches!(effect, Effect::Send(..)),
-        Mutant::AcknowledgeAtOnce => matches!(effect, Effect::Acknowledge(..)),
-        _ => false,
     }
 }

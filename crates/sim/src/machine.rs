@@ -192,7 +192,8 @@ impl<'a> Machine<'a> {
         self.command_index += 1;
         if let Some(known) = self.attempt.commands.get(index) {
             if known.ty != frame.ty && !(is_read(known.ty) && is_read(frame.ty)) {
-                let text = format!("command {index} is {}, the program says {}", known.ty, frame.ty);
+                let text =
+                    format!("command {index} is {}, the program says {}", known.ty, frame.ty);
                 return Err(Stop::Mismatch(text));
             }
             if known.ty == frame.ty && !same(known, &frame) {

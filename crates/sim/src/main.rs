@@ -21,11 +21,13 @@ mod mutant;
 mod observer;
 mod ops;
 mod ops_state;
+mod processes;
 mod programs;
 mod release;
 mod rng;
 mod runner;
 mod schema;
+mod sdk_out;
 mod side_effects;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,8 @@ type Key = (String, String);
 pub struct Model {
     /// Results that the SDK sent, by invocation.
     pub results: BTreeMap<InvocationId, Vec<Outcome>>,
+    /// Results of handlers that are functions of their journals, by `Start.id`.
+    pub determined: BTreeMap<Bytes, Outcome>,
     /// Invocations that somebody wanted to kill.
     pub killed: BTreeSet<InvocationId>,
     /// Invocations that somebody wanted to cancel.
@@ -56,7 +58,7 @@ impl Model {
             match change {
                 Change::Appended(id, commands, frame) => {
                     self.appended(observer, id, commands, &frame)?;
-                },
+                }
                 Change::Completed(id, outcome) => self.check_outcome(observer, id, &outcome)?,
                 Change::Forgotten(id) => {
                     if let Some(key) = observer.last(id).map(|life| instance(&life.record)) {
@@ -119,7 +121,8 @@ impl Model {
             let text = format!("{id} got the result of call {completion}, which it never made");
             return violation(invariant::NOT_LOST, text);
         };
-        let ids = life.journal.iter().filter(|e| e.ty == MessageType::CALL_INVOCATION_ID_NOTIFICATION);
+        let ids =
+            life.journal.iter().filter(|e| e.ty == MessageType::CALL_INVOCATION_ID_NOTIFICATION);
         let callee = ids.filter_map(completion_of).find_map(|(id, result)| match result {
             notification::Result::InvocationId(text)
                 if id == call.invocation_id_notification_idx =>
@@ -180,10 +183,8 @@ impl Model {
         if gives_up && is_failure(outcome, 500, "") {
             return Ok(());
         }
-        let text = format!(
-            "{id} ended with {outcome:?}, its handler with {:?}",
-            self.results.get(&id)
-        );
+        let text =
+            format!("{id} ended with {outcome:?}, its handler with {:?}", self.results.get(&id));
         violation(invariant::NOT_LOST, text)
     }
 
@@ -197,6 +198,27 @@ impl Model {
             next = self.callers.get(&id).copied();
         }
         false
+    }
+
+    /// The SDK sends a result. Whatever the attempt, it is the same, since all that a handler sees
+    /// was durable before; only shared handlers see state that others change.
+    pub fn on_result(
+        &mut self,
+        id: InvocationId,
+        start_id: &Bytes,
+        shared: bool,
+        outcome: Outcome,
+    ) -> Checked {
+        let results = self.results.entry(id).or_default();
+        if !results.contains(&outcome) {
+            results.push(outcome.clone());
+        }
+        let first = self.determined.entry(start_id.clone()).or_insert_with(|| outcome.clone());
+        if shared || *first == outcome {
+            return Ok(());
+        }
+        let text = format!("{id} ended with {first:?} in one attempt, with {outcome:?} in another");
+        violation(invariant::REPLAY, text)
     }
 
     /// Somebody offers a value to an awakeable, by its right id.
@@ -234,12 +256,7 @@ impl Model {
     }
 
     /// The SDK sends a command of an invocation.
-    pub fn on_command(
-        &mut self,
-        start_id: &Bytes,
-        index: usize,
-        frame: &Frame,
-    ) {
+    pub fn on_command(&mut self, start_id: &Bytes, index: usize, frame: &Frame) {
         let frames = self.commands.entry((start_id.clone(), index)).or_default();
         if !frames.contains(frame) {
             frames.push(frame.clone());
@@ -314,7 +331,10 @@ impl Model {
             _ => None,
         });
         let Some(name) = name else {
-            return violation(invariant::NOT_LOST, format!("{id} got a promise it did not ask for"));
+            return violation(
+                invariant::NOT_LOST,
+                format!("{id} got a promise it did not ask for"),
+            );
         };
         let key = (instance(&life.record), name);
         let first = self.promises.entry(key.clone()).or_insert_with(|| result.clone());

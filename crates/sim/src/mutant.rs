@@ -3,6 +3,11 @@
 //! They exist so that the checkers can prove that they would notice. Those that concern the store
 //! are switches of the memory store, the others are read by the driver model.
 
+use bytes::Bytes;
+use reveille_engine::effect::Effect;
+use reveille_engine::tx::{View, ViewError};
+use reveille_server::partition::timers::Timers;
+
 /// One mistake. [`Mutant::None`] is the correct program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
@@ -44,6 +49,16 @@ pub enum Mutant {
     NoDedup,
     /// An outbox message is not sent again when the receiver lost it without a restart of the sender.
     NoResend,
+    /// A superseded owner takes a fenced commit for a durable one.
+    FencedIsDurable,
+    /// A commit that met a full disk counts as durable.
+    FullIsDurable,
+    /// After a full disk the rows that were refused stay in the view.
+    RefusedRowsKept,
+    /// Outcomes of batches behind the one that met the full disk stop the partition.
+    LateOutcomeStops,
+    /// After a take-over the timers are read only when something else happens.
+    NoFirstTurn,
 }
 
 impl Mutant {
@@ -67,5 +82,42 @@ impl Mutant {
         Mutant::TimersForgotten,
         Mutant::NoDedup,
         Mutant::NoResend,
+        Mutant::FencedIsDurable,
+        Mutant::FullIsDurable,
+        Mutant::RefusedRowsKept,
+        Mutant::LateOutcomeStops,
+        Mutant::NoFirstTurn,
     ];
+}
+
+/// A timer window that takes the table for read.
+pub fn forgetful() -> Timers {
+    struct Empty;
+    impl View for Empty {
+        fn get(&self, _: &[u8]) -> Result<Option<Bytes>, ViewError> {
+            Ok(None)
+        }
+        fn scan(&self, _: &[u8], _: &[u8], _: usize) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
+            Ok(Vec::new())
+        }
+    }
+    let mut timers = Timers::default();
+    // The view is empty, so this cannot fail and leaves the horizon at the end.
+    let _filled = timers.refill(&Empty);
+    timers
+}
+
+/// True when a mistake lets an effect go before its batch is durable.
+pub fn hurries(effect: &Effect, writes: usize, mutant: Mutant) -> bool {
+    match mutant {
+        Mutant::EffectsAtOnce => true,
+        Mutant::ReadsAtOnce => writes == 0,
+        Mutant::ReplyAtOnce => matches!(effect, Effect::Reply(..)),
+        Mutant::StartAtOnce => matches!(effect, Effect::StartAttempt(_)),
+        Mutant::ForwardAtOnce => matches!(effect, Effect::Forward(..)),
+        Mutant::CompletedAtOnce => matches!(effect, Effect::Completed { .. }),
+        Mutant::SendAtOnce => matches!(effect, Effect::Send(..)),
+        Mutant::AcknowledgeAtOnce => matches!(effect, Effect::Acknowledge(..)),
+        _ => false,
+    }
 }

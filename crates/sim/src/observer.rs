@@ -200,10 +200,9 @@ impl Observer {
         if life.kind != Kind::Exclusive {
             return;
         }
-        let active = life.is_open()
-            && !matches!(life.record.status(), Status::Scheduled | Status::Queued);
-        let instance =
-            (life.record.service.clone(), life.record.key.clone().unwrap_or_default());
+        let active =
+            life.is_open() && !matches!(life.record.status(), Status::Scheduled | Status::Queued);
+        let instance = (life.record.service.clone(), life.record.key.clone().unwrap_or_default());
         let ids = self.active.entry(instance.clone()).or_default();
         if active {
             if ids.insert(id)
@@ -244,9 +243,8 @@ impl Observer {
             if before == value {
                 return Ok(());
             }
-            let mended = awakeable.as_ref().is_some_and(|(index, _)| {
-                replaced.contains(&(id, *index))
-            });
+            let mended =
+                awakeable.as_ref().is_some_and(|(index, _)| replaced.contains(&(id, *index)));
             if !mended {
                 let text = format!("entry {index} of {id} was {before:?}, now it is {value:?}");
                 return violation(invariant::REPLAY, text);
@@ -310,7 +308,9 @@ impl Observer {
     }
 
     fn on_outbox(&mut self, partition: usize, key: &Bytes, value: Option<&Bytes>) -> Checked {
-        let (Some((to, seq)), Some(value)) = (keys::parse_outbox(key), value) else { return Ok(()) };
+        let (Some((to, seq)), Some(value)) = (keys::parse_outbox(key), value) else {
+            return Ok(());
+        };
         let from = u16::try_from(partition).unwrap_or(u16::MAX);
         match self.sent.insert((from, to, seq), value.clone()) {
             Some(before) if before != *value => {

@@ -83,8 +83,8 @@ impl Machine<'_> {
             Op::Output => return self.op_attach(None),
             Op::Await(combine) => return self.op_await(*combine),
             Op::Stumble(times, stumble) => {
-                let unknown = self.attempt.version < 7
-                    && matches!(stumble, Stumble::Pause | Stumble::Fail);
+                let unknown =
+                    self.attempt.version < 7 && matches!(stumble, Stumble::Pause | Stumble::Fail);
                 let failed = self.attempt.stumbled.get(&self.op).copied().unwrap_or(0);
                 if failed < *times && !unknown {
                     return Err(Stop::Stumble(*stumble, self.op));
@@ -124,8 +124,11 @@ impl Machine<'_> {
     fn op_sleep(&mut self, delay_ms: u64, later: bool) -> Result<Result<(), Failure>, Stop> {
         let id = self.completion_id();
         let wake_up_time = self.attempt.now + delay_ms;
-        let command =
-            SleepCommand { wake_up_time, result_completion_id: id, name: format!("nap{}", self.op) };
+        let command = SleepCommand {
+            wake_up_time,
+            result_completion_id: id,
+            name: format!("nap{}", self.op),
+        };
         self.command(Frame::message(MessageType::SLEEP_COMMAND, &command), |known, made| {
             let name = |frame: &Frame| frame.decode::<SleepCommand>().map(|c| c.name).ok();
             name(known) == name(made)
@@ -133,11 +136,7 @@ impl Machine<'_> {
         self.now_or_later(Handle::Completion(id), later)
     }
 
-    fn now_or_later(
-        &mut self,
-        handle: Handle,
-        later: bool,
-    ) -> Result<Result<(), Failure>, Stop> {
+    fn now_or_later(&mut self, handle: Handle, later: bool) -> Result<Result<(), Failure>, Stop> {
         if later {
             self.pending.push(handle);
             return Ok(Ok(()));

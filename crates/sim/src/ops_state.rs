@@ -92,7 +92,9 @@ impl Machine<'_> {
         let frame = self.command(frame, |_, _| true)?;
         if frame.ty == MessageType::GET_EAGER_STATE_KEYS_COMMAND {
             let command = frame.decode::<GetEagerStateKeysCommand>().unwrap_or_default();
-            self.observe_result(&notification::Result::StateKeys(command.value.unwrap_or_default()));
+            self.observe_result(&notification::Result::StateKeys(
+                command.value.unwrap_or_default(),
+            ));
             return Ok(Ok(()));
         }
         Ok(self.one(Handle::Completion(id))?.map(|result| self.observe_result(&result)))

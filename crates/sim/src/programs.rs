@@ -176,7 +176,8 @@ pub const TARGETS: &[(&str, &str, bool, u8)] = &[
 /// Draws somebody to call at or below a level.
 pub fn callee(rng: &mut Rng, level_max: u8) -> Callee {
     let below: Vec<_> = TARGETS.iter().filter(|target| target.3 <= level_max).collect();
-    let (service, handler, keyed, level) = **below.get(rng.index(below.len())).unwrap_or(&&TARGETS[0]);
+    let (service, handler, keyed, level) =
+        **below.get(rng.index(below.len())).unwrap_or(&&TARGETS[0]);
     let key = if keyed { format!("k{}", rng.below(3)) } else { String::new() };
     let may_have_key = handler != "run";
     let idempotency_key = (may_have_key && rng.one_in(4)).then(|| format!("i{}", rng.below(4)));

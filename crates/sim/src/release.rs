@@ -21,9 +21,12 @@ impl World {
     /// Carries out one effect; what it asks back for is applied at once.
     pub fn carry_out(&mut self, at: At, effect: Effect) -> Checked<Option<Command>> {
         self.coverage.hit(coverage::effect(&effect));
-        self.say(|| format!("p{}.{} -> {}", at.partition, at.process, coverage::show_effect(&effect)));
+        self.say(|| {
+            format!("p{}.{} -> {}", at.partition, at.process, coverage::show_effect(&effect))
+        });
         let partition = at.partition;
-        let checked = !matches!(effect, Effect::Send(..)) || self.owners[usize::from(partition)] == at.process;
+        let checked = !matches!(effect, Effect::Send(..))
+            || self.owners[usize::from(partition)] == at.process;
         if checked {
             let (observer, model) = (&self.observer, &self.model);
             claims::check_effect(observer, model, &self.secret_key, partition, &effect)?;

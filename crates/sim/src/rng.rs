@@ -11,7 +11,7 @@ pub struct Rng {
 impl Rng {
     /// Begins a stream.
     pub fn new(seed: u64) -> Rng {
-        Rng { state: seed ^ 0x5EED_0F_BE11 }
+        Rng { state: seed ^ 0x005E_ED0F_BE11 }
     }
 
     /// The next number.

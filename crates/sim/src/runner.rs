@@ -8,7 +8,7 @@ use crate::trace::{Checked, Violation};
 use crate::world::{Event, World};
 
 /// How long clients and faults stir, in milliseconds of virtual time.
-const ACTIVE_MS: u64 = 6_000;
+const ACTIVE_MS: u64 = 8_000;
 
 /// What became of one seed.
 pub struct Run {
@@ -52,7 +52,7 @@ pub fn run(seed: u64, mutant: Mutant, traced: bool) -> Run {
 }
 
 fn live(world: &mut World) -> Checked {
-    let actions = world.rng.between(40, 110);
+    let actions = world.rng.between(40, 220);
     for _ in 0..actions {
         let at = world.rng.below(ACTIVE_MS);
         world.plan(at, Event::Client);

@@ -10,6 +10,9 @@ use reveille_protocol::id::DeploymentId;
 
 use crate::rng::Rng;
 
+/// Name, kind, and handlers with their kinds.
+type Service = (&'static str, ServiceKind, &'static [(&'static str, HandlerKind)]);
+
 /// Number of deployments.
 const DEPLOYMENTS: u64 = 6;
 
@@ -31,7 +34,7 @@ pub fn draw(rng: &mut Rng) -> Schema {
         };
         schema.deployments.insert(id, deployment);
     }
-    let services: [(&str, ServiceKind, &[(&str, HandlerKind)]); 5] = [
+    let services: [Service; 5] = [
         ("plain", ServiceKind::Service, &[("go", HandlerKind::Plain)]),
         ("killer", ServiceKind::Service, &[("go", HandlerKind::Plain)]),
         (
@@ -53,13 +56,16 @@ pub fn draw(rng: &mut Rng) -> Schema {
     for (name, kind, handlers) in services {
         let handlers = handlers.iter().map(|(handler, kind)| {
             let options = options(rng, name);
-            (handler.to_string(), HandlerSchema {
-                name: (*handler).to_owned(),
-                kind: *kind,
-                options,
-                input: InputRule { content_type: None, required: false },
-                output: OutputRule { content_type: None, set_content_type_if_empty: false },
-            })
+            (
+                handler.to_string(),
+                HandlerSchema {
+                    name: (*handler).to_owned(),
+                    kind: *kind,
+                    options,
+                    input: InputRule { content_type: None, required: false },
+                    output: OutputRule { content_type: None, set_content_type_if_empty: false },
+                },
+            )
         });
         let handlers = handlers.collect();
         let service = ServiceSchema {
@@ -77,9 +83,7 @@ pub fn draw(rng: &mut Rng) -> Schema {
 /// Registers a new revision of one service on another deployment.
 pub fn redeploy(schema: &mut Schema, rng: &mut Rng) {
     let names: Vec<String> = schema.services.keys().cloned().collect();
-    let Some(service) =
-        rng.pick_any(&names).and_then(|name| schema.services.get_mut(&name))
-    else {
+    let Some(service) = rng.pick_any(&names).and_then(|name| schema.services.get_mut(&name)) else {
         return;
     };
     service.deployment = deployment(rng);

@@ -97,7 +97,7 @@ fn layers_win_over_those_before_them() {
         (file, &[][..], &[][..], "file [::1]:1 127.0.0.1:9070 None error"),
         (file, &variable[..], &[][..], "variable [::1]:1 127.0.0.1:9070 None warn"),
         (file, &variable[..], &flags[..], "flag [::1]:1 127.0.0.1:3 Some(2) warn"),
-        ("", &[][..], &flags[..], "flag 127.0.0.1:8080 127.0.0.1:3 None info"),
+        ("", &[][..], &flags[..], "flag 127.0.0.1:8080 127.0.0.1:3 Some(2) info"),
     ] {
         let settings = load_all(file, variable, flags).expect(expected).settings;
         let Settings { server, data_dir, partitions_new, log_filter, .. } = settings;
