@@ -142,6 +142,7 @@ impl World {
             (84..88, Some(id)) => self.ask(Command::Purge { request, id }, id, 0, true),
             (88..92, Some(id)) => self.admin_complete(id),
             (92..96, Some(id)) => self.replace(id),
+            (96..98, Some(_)) => self.start_over(),
             (_, Some(_)) => self.describe(),
         }
         Ok(())
@@ -254,6 +255,27 @@ impl World {
         let request = RequestId(0);
         let name = WaitName::Index(index);
         self.ask(Command::ReplaceWait { request, id, name, completion }, id, 0, true);
+    }
+
+    /// Kills and forgets an invocation with a derived id, then creates it again: a second life.
+    fn start_over(&mut self) {
+        let derived = |ask: &&Ask| match &ask.command {
+            Command::Invoke { invoke, .. } => {
+                invoke.idempotency_key.is_some() || invoke.target.handler == "run"
+            }
+            _ => false,
+        };
+        let asks: Vec<Ask> = self.asks.iter().filter(derived).cloned().collect();
+        let Some(ask) = self.rng.pick_any(&asks) else { return };
+        let (request, id) = (RequestId(0), ask.id);
+        self.model.killed.insert(id);
+        let again = Ask { tries: 0, ..ask };
+        let kill = Ask { command: Command::Kill { request, id }, ..again.clone() };
+        let purge = Ask { command: Command::Purge { request, id }, ..again.clone() };
+        for (delay_ms, step) in [(0, kill), (12, purge), (24, again)] {
+            self.asks.push(Ask { asked_at: self.now + delay_ms, ..step });
+            self.plan(delay_ms, Event::Ask(self.asks.len() - 1));
+        }
     }
 
     fn describe(&mut self) {

@@ -17,7 +17,9 @@ use reveille_protocol::message::{
     Future, InputCommand, Notification, ProposeRunCompletionAck, Start, notification,
 };
 
+use crate::life::LifeKey;
 use crate::machine::{Attempt, Machine, RunState, Stop};
+use crate::mutant::Mutant;
 use crate::programs::{self, Closure, Program};
 use crate::trace::{Checked, invariant, violation};
 use crate::world::{At, Event, World};
@@ -46,10 +48,14 @@ pub enum FromSdk {
 pub struct Stream {
     /// The invocation.
     pub id: InvocationId,
+    /// Its life.
+    pub life: LifeKey,
     /// The attempt number.
     pub number: u32,
     /// Who opened it.
     pub at: At,
+    /// True for handlers that hold the lock of their key.
+    pub exclusive: bool,
     /// True for handlers that see state which others write.
     pub shared: bool,
     /// What the SDK knows.
@@ -98,8 +104,10 @@ impl World {
         let input = input.and_then(|input| input.value).unwrap_or_default().content;
         let state: BTreeMap<Bytes, Bytes> =
             decoded.state_map.into_iter().map(|entry| (entry.key, entry.value)).collect();
+        let created_at = self.observer.last(id).map_or(0, |life| life.created_at);
+        let life = (id, created_at);
         if kind == Kind::Exclusive && !decoded.partial_state {
-            self.model.check_state(&self.observer, id, &commands, &state)?;
+            self.model.check_state(&self.observer, life, &commands, &state)?;
         }
         let program = programs::program(&String::from_utf8_lossy(&input), kind);
         let attempt = Attempt {
@@ -120,8 +128,10 @@ impl World {
         self.coverage.hit(programs::mode(start.protocol_version, start.bidirectional));
         self.streams.push(Stream {
             id,
+            life,
             number: start.attempt,
             at,
+            exclusive: kind == Kind::Exclusive,
             shared: matches!(kind, Kind::SharedObject | Kind::SharedWorkflow),
             attempt,
             program,
@@ -306,10 +316,16 @@ impl World {
         } else {
             self.serving(opened_by.partition)
         };
-        match to {
-            Some(to) => self.apply(to, command),
-            None => Ok(()),
-        }
+        let Some(to) = to.filter(|to| self.is_same_life(*to, stream)) else { return Ok(()) };
+        self.apply(to, command)
+    }
+
+    /// False when the id of a stream is in use again by a later life.
+    fn is_same_life(&mut self, at: At, stream: usize) -> bool {
+        let (id, created_at) = self.streams[stream].life;
+        let heard = self.mutant == Mutant::FormerLifeHeard;
+        let Some((driver, around)) = self.driver(at) else { return false };
+        heard || driver.record(&around, id).is_none_or(|record| record.created_at == created_at)
     }
 
     /// A stream that has been silent: asked to suspend, then aborted.

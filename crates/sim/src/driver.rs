@@ -357,8 +357,7 @@ impl Driver {
     /// True when somebody waits for the open batch and the window has room.
     pub fn hurries(&self) -> bool {
         let room = self.in_flight.len() < BATCHES_IN_FLIGHT;
-        let places = !self.waiting.is_empty();
-        self.mode == Mode::Serving && ((room && !self.open_effects.is_empty()) || places)
+        self.mode == Mode::Serving && room && !self.open_effects.is_empty()
     }
 
     /// When there is something to do without being told.

@@ -31,6 +31,7 @@ impl World {
         self.run_until(self.now + ROUND_MS)?;
         self.retire();
         for _ in 0..ROUNDS {
+            self.check_asleep()?;
             let open = self.open();
             if open.is_empty() {
                 break;
@@ -62,7 +63,7 @@ impl World {
 
     /// Everything that has not ended.
     fn open(&self) -> Vec<InvocationId> {
-        let open = |lives: &Vec<crate::observer::Life>| lives.last().is_some_and(|l| l.is_open());
+        let open = |lives: &Vec<crate::life::Life>| lives.last().is_some_and(|l| l.is_open());
         self.observer.lives.iter().filter(|(_, lives)| open(lives)).map(|(id, _)| *id).collect()
     }
 

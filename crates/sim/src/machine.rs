@@ -236,7 +236,7 @@ impl<'a> Machine<'a> {
     pub fn wait(&mut self, tree: Tree, cancellable: bool) -> Result<Result<(), Failure>, Stop> {
         let cancel = Handle::Signal(signal::CANCEL);
         loop {
-            if self.state(&tree) != Node::Pending {
+            if self.state(&tree) != Node::Pending || self.is_mapped(&tree) {
                 return Ok(Ok(()));
             }
             if cancellable && self.ready.get(&cancel).is_some_and(|queue| !queue.is_empty()) {
@@ -294,6 +294,13 @@ impl<'a> Machine<'a> {
                 children.iter().flat_map(|child| self.open_leaves(child)).collect()
             }
         }
+    }
+
+    /// True when a node with user code behind it is done: that code runs, whatever else is awaited.
+    fn is_mapped(&self, tree: &Tree) -> bool {
+        let Tree::Node(kind, children) = tree else { return false };
+        let done = *kind == CombinatorType::Unknown && self.state(tree) != Node::Pending;
+        done || children.iter().any(|child| self.is_mapped(child))
     }
 
     fn state(&self, tree: &Tree) -> Node {

@@ -8,6 +8,7 @@
 //!
 //! Start at [`world`]; what is checked is named in [`trace::invariant`].
 
+mod asleep;
 mod claims;
 mod clients;
 mod coverage;
@@ -15,6 +16,7 @@ mod deployment;
 mod driver;
 mod faults;
 mod finale;
+mod life;
 mod machine;
 mod model;
 mod mutant;
@@ -29,6 +31,7 @@ mod runner;
 mod schema;
 mod sdk_out;
 mod side_effects;
+mod state_model;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -14,12 +14,14 @@ use reveille_engine::record::InvocationRecord;
 use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{
-    CallCommand, ClearStateCommand, CompleteAwakeableCommand, GetPromiseCommand, Notification,
-    PeekPromiseCommand, SendSignalCommand, SetStateCommand, complete_awakeable_command,
-    notification, send_signal_command,
+    AttachInvocationCommand, CallCommand, CompleteAwakeableCommand, GetInvocationOutputCommand,
+    GetPromiseCommand, Notification, PeekPromiseCommand, SendSignalCommand,
+    attach_invocation_command, complete_awakeable_command, notification, send_signal_command,
 };
 
+use crate::life::LifeKey;
 use crate::observer::{Change, Observer};
+use crate::state_model::State;
 use crate::trace::{Checked, invariant, violation};
 
 type Key = (String, String);
@@ -46,7 +48,7 @@ pub struct Model {
     /// Who called whom.
     pub callers: BTreeMap<InvocationId, InvocationId>,
     /// State at the end of exclusive handlers, as they saw it.
-    pub end_views: BTreeMap<InvocationId, BTreeMap<Bytes, Bytes>>,
+    pub end_views: BTreeMap<LifeKey, State>,
     /// Completed promises: the first value that any handler saw, until the workflow is forgotten.
     promises: BTreeMap<(Key, String), notification::Result>,
 }
@@ -87,6 +89,10 @@ impl Model {
                 self.promise(observer, id, frame)
             }
             MessageType::SIGNAL_NOTIFICATION => self.signal(id, frame),
+            MessageType::ATTACH_INVOCATION_NOTIFICATION
+            | MessageType::GET_INVOCATION_OUTPUT_NOTIFICATION => {
+                self.attached_result(observer, id, frame)
+            }
             ty if ty.is_command() && ty != MessageType::INPUT_COMMAND => {
                 self.sent_by_sdk(id, commands - 1, frame)
             }
@@ -140,6 +146,37 @@ impl Model {
         self.check_outcome(observer, callee, &outcome)
     }
 
+    /// What an attached handler gets is a result of the other invocation, or that there is none.
+    fn attached_result(&self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
+        let Some((completion, result)) = completion_of(frame) else { return Ok(()) };
+        let Some(outcome) = outcome(&result) else { return Ok(()) };
+        let entries = observer.last(id).map(|life| life.journal.as_slice()).unwrap_or_default();
+        let target = entries.iter().find_map(|entry| {
+            let (id, target) = match entry.ty {
+                MessageType::ATTACH_INVOCATION_COMMAND => {
+                    let command: AttachInvocationCommand = entry.decode().ok()?;
+                    (command.result_completion_id, command.target?)
+                }
+                MessageType::GET_INVOCATION_OUTPUT_COMMAND => {
+                    let command: GetInvocationOutputCommand = entry.decode().ok()?;
+                    (command.result_completion_id, command.target?)
+                }
+                _ => return None,
+            };
+            match target {
+                attach_invocation_command::Target::InvocationId(text) if id == completion => {
+                    text.parse::<InvocationId>().ok()
+                }
+                _ => None,
+            }
+        });
+        match target {
+            Some(_) if is_failure(&outcome, 404, "not found") => Ok(()),
+            Some(target) => self.check_outcome(observer, target, &outcome),
+            None => violation(invariant::NOT_LOST, format!("{id} attached to nobody")),
+        }
+    }
+
     fn signal(&self, id: InvocationId, frame: &Frame) -> Checked {
         let Ok(notification) = frame.decode::<Notification>() else { return Ok(()) };
         let (Some(notification::Id::SignalId(index)), Some(result)) =
@@ -188,7 +225,8 @@ impl Model {
         violation(invariant::NOT_LOST, text)
     }
 
-    fn is_killed(&self, id: InvocationId) -> bool {
+    /// True when somebody wanted to kill it, or one that called it.
+    pub fn is_killed(&self, id: InvocationId) -> bool {
         let mut next = Some(id);
         for _ in 0..8 {
             let Some(id) = next else { return false };
@@ -287,31 +325,6 @@ impl Model {
         }
     }
 
-    /// The state map that an exclusive attempt starts with is what the handler before it left, with
-    /// what earlier attempts of its own wrote.
-    pub fn check_state(
-        &self,
-        observer: &Observer,
-        id: InvocationId,
-        replay: &[Frame],
-        found: &BTreeMap<Bytes, Bytes>,
-    ) -> Checked {
-        let mut expected = match observer.predecessors.get(&id) {
-            None => BTreeMap::new(),
-            Some(before) if self.is_killed(*before) => return Ok(()),
-            Some(before) => match self.end_views.get(before) {
-                Some(view) => view.clone(),
-                None => return Ok(()),
-            },
-        };
-        fold_state(&mut expected, replay.iter());
-        if expected == *found {
-            return Ok(());
-        }
-        let text = format!("{id} starts with {found:?}, but {expected:?} was written");
-        violation(invariant::STATE, text)
-    }
-
     /// All handlers see the same value of a promise.
     fn promise(&mut self, observer: &Observer, id: InvocationId, frame: &Frame) -> Checked {
         let Some(life) = observer.last(id) else { return Ok(()) };
@@ -343,29 +356,6 @@ impl Model {
         }
         let text = format!("promise {key:?} was {first:?}, {id} sees {result:?}");
         violation(invariant::FIRST_WINS, text)
-    }
-}
-
-/// Applies the state commands of a journal to a state.
-pub fn fold_state<'a>(
-    state: &mut BTreeMap<Bytes, Bytes>,
-    commands: impl Iterator<Item = &'a Frame>,
-) {
-    for frame in commands {
-        match frame.ty {
-            MessageType::SET_STATE_COMMAND => {
-                if let Ok(command) = frame.decode::<SetStateCommand>() {
-                    state.insert(command.key, command.value.unwrap_or_default().content);
-                }
-            }
-            MessageType::CLEAR_STATE_COMMAND => {
-                if let Ok(command) = frame.decode::<ClearStateCommand>() {
-                    state.remove(&command.key);
-                }
-            }
-            MessageType::CLEAR_ALL_STATE_COMMAND => state.clear(),
-            _ => {}
-        }
     }
 }
 

@@ -57,6 +57,9 @@ pub enum Mutant {
     RefusedRowsKept,
     /// Outcomes of batches behind the one that met the full disk stop the partition.
     LateOutcomeStops,
+    /// Frames of a former life of the same id are delivered. Attempt numbers begin anew with each
+    /// life, so the engine alone cannot tell them from those of the live attempt.
+    FormerLifeHeard,
     /// After a take-over the timers are read only when something else happens.
     NoFirstTurn,
 }
@@ -86,6 +89,7 @@ impl Mutant {
         Mutant::FullIsDurable,
         Mutant::RefusedRowsKept,
         Mutant::LateOutcomeStops,
+        Mutant::FormerLifeHeard,
         Mutant::NoFirstTurn,
     ];
 }

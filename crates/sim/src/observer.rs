@@ -1,7 +1,7 @@
 //! The durable history: what the store has acknowledged, and the lives of invocations in it.
 //!
-//! The observer sees each batch when it is durable, and nothing else. It keeps its own copy of all
-//! rows, so that a store that forgets, tears or lets in a superseded owner is found out.
+//! The observer sees each batch when it is durable, and keeps its own copy of all rows, so that a
+//! store that forgets, tears or lets in a superseded owner is found out.
 //! - Owns: the mirror of the rows, one [`Life`] per creation of an invocation.
 //! - Does not own: what the outside was told ([`crate::claims`]).
 //! - Invariant: history only grows.
@@ -12,38 +12,12 @@ use bytes::Bytes;
 use reveille_engine::keys::{self, tag};
 use reveille_engine::message::Outcome;
 use reveille_engine::record::{InvocationRecord, JournalEntry, Kind, LockRecord, Status, decode};
-use reveille_protocol::frame::{Frame, MessageType};
+use reveille_protocol::frame::Frame;
 use reveille_protocol::id::InvocationId;
-use reveille_protocol::message::{Notification, OutputCommand, notification, output_command};
 use reveille_store::{Batch, Epoch, Lease};
 
+use crate::life::{Life, LifeKey, awakeable_of, check_step, is_early, settle};
 use crate::trace::{Checked, invariant, violation};
-
-/// One life of an invocation: from its creation until it is forgotten.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// When it was created.
-    pub created_at: u64,
-    /// Kind of its handler.
-    pub kind: Kind,
-    /// The last durable record.
-    pub record: InvocationRecord,
-    /// Every journal entry that was ever durable.
-    pub journal: Vec<Frame>,
-    /// Values of awakeables, by index.
-    pub awakeables: BTreeMap<u32, notification::Result>,
-    /// Its result, when a row ever showed it.
-    pub outcome: Option<Outcome>,
-    /// True when it is forgotten.
-    pub forgotten: bool,
-}
-
-impl Life {
-    /// True while it is neither completed nor forgotten.
-    pub fn is_open(&self) -> bool {
-        !self.forgotten && self.record.status() != Status::Completed
-    }
-}
 
 /// The durable history.
 #[derive(Default)]
@@ -56,11 +30,11 @@ pub struct Observer {
     pub sent: BTreeMap<(u16, u16, u64), Bytes>,
     /// Awakeables whose value an administrator replaced.
     pub replaced: BTreeSet<(InvocationId, u32)>,
-    /// The exclusive invocation of the same key that was active before.
-    pub predecessors: BTreeMap<InvocationId, InvocationId>,
+    /// For each life of an exclusive invocation the one of the same key that was active before.
+    pub predecessors: BTreeMap<LifeKey, LifeKey>,
     heads: Vec<(Epoch, u64)>,
     active: BTreeMap<(String, String), BTreeSet<InvocationId>>,
-    last_active: BTreeMap<(String, String), InvocationId>,
+    last_active: BTreeMap<(String, String), LifeKey>,
     /// Every status that was ever durable.
     pub statuses: BTreeSet<Status>,
     /// Changes to lives since they were last taken, for the checkers.
@@ -205,10 +179,11 @@ impl Observer {
         let instance = (life.record.service.clone(), life.record.key.clone().unwrap_or_default());
         let ids = self.active.entry(instance.clone()).or_default();
         if active {
+            let this = (id, life.created_at);
             if ids.insert(id)
-                && let Some(before) = self.last_active.insert(instance, id)
+                && let Some(before) = self.last_active.insert(instance, this)
             {
-                self.predecessors.insert(id, before);
+                self.predecessors.insert(this, before);
             }
         } else {
             ids.remove(&id);
@@ -258,6 +233,9 @@ impl Observer {
             return violation(invariant::REPLAY, text);
         }
         life.journal.push(entry.frame.clone());
+        if is_early(&life.journal, &entry) {
+            return violation(invariant::RULES, format!("{id} was woken before its time"));
+        }
         if let Some((index, result)) = awakeable
             && life.awakeables.insert(index, result).is_some()
         {
@@ -319,58 +297,6 @@ impl Observer {
             _ => Ok(()),
         }
     }
-}
-
-/// Notes the result of a life that has ended, once its rows are all there.
-fn settle(id: InvocationId, life: &mut Life) -> Option<Change> {
-    if life.record.status() != Status::Completed || life.outcome.is_some() {
-        return None;
-    }
-    life.outcome = outcome_of(life);
-    life.outcome.clone().map(|outcome| Change::Completed(id, outcome))
-}
-
-/// What a completed record says, with the journal where the result is there.
-fn outcome_of(life: &Life) -> Option<Outcome> {
-    if let Some(stored) = life.record.result.clone() {
-        return Some(Outcome::from_stored(stored));
-    }
-    let index = life.record.output_index?;
-    let command: OutputCommand = life.journal.get(index as usize)?.decode().ok()?;
-    Some(match command.result? {
-        output_command::Result::Value(value) => Outcome::Success(value.content),
-        output_command::Result::Failure(failure) => Outcome::Failure(failure),
-    })
-}
-
-/// The awakeable that a journal entry completes.
-fn awakeable_of(frame: &Frame) -> Option<(u32, notification::Result)> {
-    if frame.ty != MessageType::SIGNAL_NOTIFICATION {
-        return None;
-    }
-    let notification: Notification = frame.decode().ok()?;
-    match notification.id? {
-        notification::Id::SignalId(index) if index >= 17 => Some((index, notification.result?)),
-        _ => None,
-    }
-}
-
-fn check_step(id: InvocationId, old: &InvocationRecord, new: &InvocationRecord) -> Checked {
-    let (before, after) = (old.status(), new.status());
-    let allowed = match after {
-        Status::Scheduled => before == Status::Scheduled,
-        Status::Queued => matches!(before, Status::Scheduled | Status::Queued),
-        Status::Suspended => matches!(before, Status::Running | Status::Suspended),
-        Status::Running | Status::BackingOff | Status::Paused => before != Status::Completed,
-        Status::Completed => true,
-    };
-    if !allowed || old.created_at != new.created_at {
-        return violation(invariant::RULES, format!("{id} went from {before:?} to {after:?}"));
-    }
-    if new.attempt < old.attempt || new.completed_at < old.completed_at {
-        return violation(invariant::ONE_ATTEMPT, format!("{id} went back in time"));
-    }
-    Ok(())
 }
 
 fn number_at_end(key: &[u8]) -> u32 {

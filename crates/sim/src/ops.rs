@@ -287,6 +287,11 @@ impl Machine<'_> {
         if self.pending.is_empty() {
             return Ok(Ok(()));
         }
+        if combine == Combine::Mapped
+            && let Err(failure) = self.mapped()?
+        {
+            return Ok(Err(failure));
+        }
         let mut leaves: Vec<Tree> = self.pending.iter().cloned().map(Tree::Leaf).collect();
         let tree = match combine {
             Combine::Race => Tree::Node(CombinatorType::FirstCompleted, leaves),
@@ -300,11 +305,7 @@ impl Machine<'_> {
                 }
                 Tree::Node(CombinatorType::AllCompleted, leaves)
             }
-            Combine::Mapped => {
-                let first = leaves.remove(0);
-                leaves.push(Tree::Node(CombinatorType::Unknown, vec![first]));
-                Tree::Node(CombinatorType::AllCompleted, leaves)
-            }
+            Combine::Mapped => Tree::Node(CombinatorType::AllCompleted, leaves),
         };
         if let Err(failure) = self.wait(tree, true)? {
             return Ok(Err(failure));
@@ -315,6 +316,21 @@ impl Machine<'_> {
                 None => self.pending.push(handle),
             }
         }
+        Ok(Ok(()))
+    }
+
+    /// Awaits everything until the first is done, then runs the user code behind it: a side effect.
+    fn mapped(&mut self) -> Result<Result<(), Failure>, Stop> {
+        let first = self.pending[0].clone();
+        let mut leaves: Vec<Tree> = self.pending[1..].iter().cloned().map(Tree::Leaf).collect();
+        leaves.push(Tree::Node(CombinatorType::Unknown, vec![Tree::Leaf(first.clone())]));
+        if let Err(failure) = self.wait(Tree::Node(CombinatorType::AllCompleted, leaves), true)? {
+            return Ok(Err(failure));
+        }
+        if let Some(result) = self.take(&first) {
+            self.observe_result(&result);
+        }
+        self.pending[0] = self.begin_run(Closure::Random)?;
         Ok(Ok(()))
     }
 

@@ -9,7 +9,6 @@ use reveille_protocol::message::{AwaitingOn, Future, Suspension};
 
 use crate::deployment::FromSdk;
 use crate::machine::RunState;
-use crate::model::fold_state;
 use crate::trace::Checked;
 use crate::world::{Event, World};
 
@@ -42,10 +41,9 @@ impl World {
                 if let Ok(outcome) = reveille_engine::complete::outcome_of_output(&frame.payload) {
                     self.model.on_result(id, &at.attempt.start_id, at.shared, outcome)?;
                 }
-                let mut view = at.attempt.state.clone();
-                fold_state(&mut view, at.attempt.commands.iter());
-                if !at.attempt.partial_state {
-                    self.model.end_views.insert(id, view);
+                if at.exclusive {
+                    let (commands, seen) = (&at.attempt.commands, &at.attempt.notifications);
+                    self.model.check_reads(&self.observer, at.life, commands, seen)?;
                 }
             }
             MessageType::COMPLETE_AWAKEABLE_COMMAND => self.model.learn_completion(frame),

@@ -28,6 +28,6 @@ fn a_seed_is_a_history() {
 #[test]
 fn every_mutant_is_caught() {
     for mutant in Mutant::ALL {
-        assert!(runner::catch(*mutant, 200).is_some(), "{mutant:?} survives 200 seeds");
+        assert!(runner::catch(*mutant, 400).is_some(), "{mutant:?} survives 400 seeds");
     }
 }

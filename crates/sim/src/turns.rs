@@ -17,6 +17,9 @@ use crate::mutant::Mutant;
 use crate::trace::{Checked, invariant, violation};
 use crate::world::{At, Event, Submission, World};
 
+/// How often a partition looks for free places while attempts queue, in milliseconds.
+const PLACE_CHECK_MS: u64 = 10;
+
 /// Timers that a partition handles in one turn.
 const TIMERS_PER_TURN: usize = 64;
 
@@ -96,7 +99,11 @@ impl World {
         let (now, mutant) = (self.now, self.mutant);
         let soon = now + self.rng.below(3);
         let Some((driver, _)) = self.driver(at) else { return };
-        let wanted = if driver.hurries() { Some(soon) } else { driver.wake_at(mutant) };
+        let crowded = (!driver.waiting.is_empty()).then_some(now + PLACE_CHECK_MS);
+        let wanted = match driver.hurries() {
+            true => Some(soon),
+            false => driver.wake_at(mutant).into_iter().chain(crowded).min(),
+        };
         let Some(wanted) = wanted.map(|wanted| wanted.max(now)) else { return };
         if driver.turn_at.is_some_and(|planned| planned <= wanted) {
             return;
