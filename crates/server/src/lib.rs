@@ -7,6 +7,7 @@
 //! - [`invoker`] runs attempts against deployments.
 //! - [`registry`] discovers and stores deployments.
 //! - [`admin`] is the operator's API.
+//! - [`text`] reads and prints durations and times.
 //! - [`config`] and [`limits`] hold every setting and every bound.
 
 pub mod admin;
@@ -17,3 +18,4 @@ pub mod limits;
 pub mod partition;
 pub mod registry;
 pub mod server;
+pub mod text;

@@ -42,7 +42,8 @@ pub const CONNECTIONS_PER_DEPLOYMENT: usize = 128;
 /// Streams on one HTTP/2 connection to a deployment, even when the peer allows more.
 pub const STREAMS_PER_CONNECTION: usize = 128;
 
-/// Streams opened on a new connection before the peer has said how many it allows.
+/// Streams on one HTTP/2 connection to a deployment until its settings, which are waited for before
+/// the first one, say otherwise.
 pub const STREAMS_BEFORE_SETTINGS: usize = 100;
 
 /// Flow-control window of one HTTP/2 stream from a deployment, in bytes.
@@ -99,8 +100,8 @@ pub const WAIT_ROWS_EXAMINED: usize = 10_000;
 /// Rows that are read from one partition at a time for a page of waits.
 pub const WAIT_ROWS_PER_SCAN: usize = 128;
 
-/// Longest delay of a send, in milliseconds: a thousand years, so that times have four-digit years.
-pub const DELAY_MS_MAX: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
+/// Longest duration that is read, in milliseconds: a thousand years, so that times have four-digit years.
+pub const DURATION_MS_MAX: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
 
 /// Largest body that names the target of an attach, output or lookup, in bytes.
 pub const TARGET_BODY_BYTES: usize = 1 << 20;

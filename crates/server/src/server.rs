@@ -13,9 +13,9 @@ use reveille_engine::identity::SecretKey;
 use reveille_store::{Batch, Commit, Lease, PartitionId, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
 use crate::config::ServerConfig;
@@ -24,10 +24,11 @@ use crate::invoker::{Invoker, InvokerOptions};
 use crate::limits;
 use crate::partition::committer::Committer;
 use crate::partition::effects::Outputs;
+use crate::partition::handle::Mail;
 use crate::partition::{self, Driver, DriverParts, OpenError, Partitions};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
 
-/// A running server. Dropping it without [`Server::stop`] is like a crash: nothing is lost.
+/// A running server. Dropping it without [`Server::stop`] cuts off open requests; nothing is lost.
 pub struct Server {
     /// Where callers connect.
     pub ingress_address: SocketAddr,
@@ -38,7 +39,28 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     threads: Vec<JoinHandle<()>>,
+    /// Behind everything that is used to stop in good order.
+    _halt: Halt,
     failures: mpsc::UnboundedReceiver<String>,
+}
+
+/// Ends the threads of the partitions when it is dropped, so that they let go of the store. They hold
+/// each other's mailboxes and would never end by themselves.
+struct Halt(Partitions);
+
+impl Drop for Halt {
+    fn drop(&mut self) {
+        for partition in 0..self.0.count() {
+            let stop = Mail::Stop(oneshot::channel().0);
+            match self.0.mailbox_of(partition).try_send(stop) {
+                // A partition that is gone has stopped already.
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    warn!(partition, "too busy to be stopped, it goes on until the process ends");
+                }
+            }
+        }
+    }
 }
 
 /// Why a server did not start.
@@ -89,7 +111,7 @@ impl Server {
             },
         )?;
         let (failed, failures) = mpsc::unbounded_channel();
-        let (partitions, threads) =
+        let (partitions, threads, halt) =
             start_partitions(&config, store, &registry, &secret_key, &failed)?;
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -117,6 +139,7 @@ impl Server {
             stop,
             listeners,
             threads,
+            _halt: halt,
             failures,
         })
     }
@@ -200,11 +223,12 @@ fn start_partitions(
     registry: &Registry,
     secret_key: &SecretKey,
     failed: &mpsc::UnboundedSender<String>,
-) -> Result<(Partitions, Vec<JoinHandle<()>>), StartError> {
+) -> Result<(Partitions, Vec<JoinHandle<()>>, Halt), StartError> {
     let count = store.partition_count();
     let (senders, mailboxes): (Vec<_>, Vec<_>) =
         (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
     let partitions = Partitions::new(senders);
+    let halt = Halt(partitions.clone());
     let options = InvokerOptions { message_size_limit: config.message_size_limit };
     let invoker = Invoker::new(Handle::current(), partitions.clone(), options);
     let (committer, committer_thread) = Committer::start(Arc::clone(&store))?;
@@ -227,5 +251,5 @@ fn start_partitions(
         threads.push(partition::spawn(driver, partition)?);
     }
     threads.push(committer_thread);
-    Ok((partitions, threads))
+    Ok((partitions, threads, halt))
 }

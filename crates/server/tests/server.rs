@@ -112,7 +112,10 @@ async fn a_graceful_stop_loses_nothing() {
     let id = world.begin_review("stopped").await;
     let started = std::time::Instant::now();
     let world = world.stop_and_restart(disk.reopen(), ServerConfig::default()).await;
-    assert!(started.elapsed() < Duration::from_secs(5), "nothing was open, so nothing is waited for");
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "nothing was open, so nothing is waited for"
+    );
     assert_eq!(world.post(&format!("/restate/a/{id}/resolve"), "on").await.status, 202);
     assert_eq!(world.attach("stopped").await.text(), "on");
     world.server.stop().await;

@@ -103,7 +103,10 @@ fn layers_win_over_those_before_them() {
         let Settings { server, data_dir, partitions_new, log_filter, .. } = settings;
         let (ingress, admin) = (server.ingress_address, server.admin_address);
         let data_dir = data_dir.display();
-        assert_eq!(format!("{data_dir} {ingress} {admin} {partitions_new:?} {log_filter}"), expected);
+        assert_eq!(
+            format!("{data_dir} {ingress} {admin} {partitions_new:?} {log_filter}"),
+            expected
+        );
     }
 }
 
@@ -245,7 +248,8 @@ fn durations() {
     let error = format!("{:#}", value::duration_ms("10").expect_err("no unit"));
     assert_eq!(
         error,
-        "expected a duration such as 10s, 1h 30m, 500ms or PT10S: there is no unit after 10"
+        "expected a duration such as 10s, 1h 30m, 500ms or PT10S: expected a unit such as ms, s, \
+         m, h or d at byte 2"
     );
 }
 

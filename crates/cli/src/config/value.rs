@@ -4,21 +4,13 @@
 //! - Invariant: what is accepted never overflows and is inside the bounds named in the error.
 
 use anyhow::{Context as _, bail, ensure};
+use reveille_server::text::duration;
 
 /// Largest size limit: the store holds values of twice that, so a body fits with its envelope.
 const SIZE_MAX: u64 = reveille_store::VALUE_BYTES_MAX as u64 / 2;
 
 /// Longest duration: 100 years. It keeps sums with a present time far from overflow.
-const DURATION_MS_MAX: f64 = 100.0 * 365.0 * 86_400_000.0;
-
-const DURATION_UNITS: &[(&[&str], f64)] = &[
-    (&["ms", "millis", "millisecond", "milliseconds"], 1.0),
-    (&["s", "sec", "secs", "second", "seconds"], 1_000.0),
-    (&["m", "min", "mins", "minute", "minutes"], 60_000.0),
-    (&["h", "hr", "hrs", "hour", "hours"], 3_600_000.0),
-    (&["d", "day", "days"], 86_400_000.0),
-    (&["w", "week", "weeks"], 604_800_000.0),
-];
+const DURATION_MS_MAX: u64 = 100 * 365 * 86_400_000;
 
 const SIZE_UNITS: &[(&[&str], f64)] = &[
     (&["b", "byte", "bytes"], 1.0),
@@ -32,15 +24,11 @@ const SIZE_UNITS: &[(&[&str], f64)] = &[
 
 /// Reads a duration in milliseconds: friendly (`1h 30m`) or ISO 8601 (`PT1H30M`); 100 years at most.
 pub fn duration_ms(text: &str) -> anyhow::Result<u64> {
-    let lower = text.trim().to_ascii_lowercase();
-    let total = match lower.strip_prefix('p') {
-        Some(rest) => iso_ms(rest),
-        None if lower == "0" => Ok(0.0),
-        None => sum(&lower, DURATION_UNITS),
-    };
+    let text = text.trim();
+    let total = if text == "0" { Ok(0) } else { duration::parse(text) };
     let total = total.context("expected a duration such as 10s, 1h 30m, 500ms or PT10S")?;
     ensure!(total <= DURATION_MS_MAX, "expected a duration of at most 100 years");
-    Ok(total.round() as u64)
+    Ok(total)
 }
 
 /// Reads a size in bytes: a number, or a number with a unit (`32MiB`, `500 kB`).
@@ -48,7 +36,7 @@ pub fn size(text: &str) -> anyhow::Result<usize> {
     let lower = text.trim().to_ascii_lowercase();
     let total = match lower.parse::<u64>() {
         Ok(bytes) => bytes as f64,
-        Err(_) => sum(&lower, SIZE_UNITS).context("expected a size such as 32MiB")?,
+        Err(_) => sum(&lower).context("expected a size such as 32MiB")?,
     };
     let in_bounds = (1.0..=SIZE_MAX as f64).contains(&total);
     ensure!(in_bounds, "expected a size from 1 byte to {}MiB", SIZE_MAX >> 20);
@@ -63,29 +51,8 @@ pub fn number(text: &str, min: u64, max: u64) -> anyhow::Result<u64> {
     }
 }
 
-/// Reads the rest of an ISO 8601 duration, in lower case and without its `p`.
-fn iso_ms(rest: &str) -> anyhow::Result<f64> {
-    let (date, time) = match rest.split_once('t') {
-        Some((_, "")) => bail!("nothing follows the T"),
-        Some((date, time)) => (date, time),
-        None => (rest, ""),
-    };
-    ensure!(!date.contains(['y', 'm']), "years and months have no fixed length");
-    ensure!(!date.is_empty() || !time.is_empty(), "it is empty");
-    ensure!(!time.contains(['d', 'w']), "days and weeks stand before the T");
-    ensure!(!date.contains(['h', 's']), "hours, minutes and seconds stand after the T");
-    let mut total = 0.0;
-    for part in [date, time] {
-        ensure!(!part.contains(' '), "it has spaces");
-        if !part.is_empty() {
-            total += sum(part, DURATION_UNITS)?;
-        }
-    }
-    Ok(total)
-}
-
 /// Adds up `<number><unit>` pairs; spaces are allowed between all parts.
-fn sum(text: &str, units: &[(&[&str], f64)]) -> anyhow::Result<f64> {
+fn sum(text: &str) -> anyhow::Result<f64> {
     let mut rest = text.trim();
     ensure!(!rest.is_empty(), "it is empty");
     let mut total = 0.0;
@@ -97,7 +64,7 @@ fn sum(text: &str, units: &[(&[&str], f64)]) -> anyhow::Result<f64> {
         let (unit, after) = after.split_at(letters);
         let Ok(number) = number.parse::<f64>() else { bail!("there is no number before {unit:?}") };
         ensure!(!unit.is_empty(), "there is no unit after {number}");
-        let found = units.iter().find(|(names, _)| names.contains(&unit));
+        let found = SIZE_UNITS.iter().find(|(names, _)| names.contains(&unit));
         let Some((_, factor)) = found else { bail!("there is no unit {unit:?}") };
         total += number * factor;
         rest = after.trim_start();

@@ -23,7 +23,7 @@ use super::{
     invocations::{parse_id, refusal},
     problem::Problem,
 };
-use crate::registry::timestamp_ms;
+use crate::text::time;
 
 /// Failure code of rejections: HTTP has no place for another.
 const REJECTED_CODE: u32 = 500;
@@ -114,7 +114,7 @@ fn show(id: InvocationId, wait: String, receipt: &Receipt) -> Response {
         outcome,
         invocation_id: id.to_string(),
         wait,
-        at: receipt.decided_at.map(timestamp_ms),
+        at: receipt.decided_at.map(time::milliseconds_utc),
         verb: receipt.verb.map(|verb| match verb {
             Verb::Resolve => "resolve",
             Verb::Reject => "reject",

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     limits,
-    registry::{parse_duration, timestamp_ms},
+    text::{duration, time},
 };
 
 /// The query as sent. An empty parameter counts as absent.
@@ -99,8 +99,8 @@ impl Filter {
         let since_max = match given(query.older_than) {
             None => u64::MAX - 1,
             Some(text) => {
-                let age_ms = parse_duration(&text)
-                    .ok_or_else(|| invalid("older_than", "expected a duration such as 10m"))?;
+                let age_ms = duration::parse(&text)
+                    .map_err(|_| invalid("older_than", "expected a duration such as 10m"))?;
                 now_ms.saturating_sub(age_ms)
             }
         };
@@ -158,7 +158,7 @@ fn show(row: WaitRow) -> Wait {
         service: row.service,
         key: row.key,
         handler: row.handler,
-        since: timestamp_ms(row.since),
+        since: time::milliseconds_utc(row.since),
         attempt: row.attempt,
     }
 }

@@ -10,9 +10,9 @@ use std::str::Utf8Error;
 use http::StatusCode;
 use reveille_protocol::id::{AwakeableIdError, IdError, InvocationId};
 
-use super::delay::DelayError;
 use super::route::Query;
 use crate::partition::Refused;
+use crate::text::duration::DurationError;
 
 /// Why the ingress refused a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ pub enum IngressError {
     DelayOnCall,
     /// Fix the query parameter.
     #[error("bad delay query parameter, must be a ISO8601 duration: {0}")]
-    Delay(#[from] DelayError),
+    Delay(#[from] DurationError),
     /// Fix the header; the field is its debug form.
     #[error("bad header idempotency-key: {0}")]
     IdempotencyKey(String),

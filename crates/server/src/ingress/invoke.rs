@@ -22,7 +22,8 @@ use super::decode::query_parameter;
 use super::error::IngressError;
 use super::response::{self, Answer};
 use super::route::{self, InvokePath, Resolved};
-use super::{Ingress, delay, random, time, validate};
+use super::{Ingress, random, validate};
+use crate::text::{duration, time};
 
 /// Carries out a call or a send.
 pub async fn invoke<B>(
@@ -130,7 +131,7 @@ fn start_at(parts: &Parts, wait: bool, now: Millis) -> Result<Option<Millis>, In
     match query_parameter(parts.uri.query(), "delay") {
         None => Ok(None),
         Some(_) if wait => Err(IngressError::DelayOnCall),
-        Some(text) => Ok(Some(now.saturating_add(delay::parse(&text)?))),
+        Some(text) => Ok(Some(now.saturating_add(duration::parse(&text)?))),
     }
 }
 

@@ -17,7 +17,6 @@
 
 mod body;
 mod decode;
-mod delay;
 mod error;
 mod invoke;
 mod query;
@@ -25,7 +24,6 @@ mod random;
 mod response;
 mod route;
 mod serve;
-mod time;
 mod validate;
 mod wait;
 

@@ -23,7 +23,7 @@ use serde::{Serialize, Serializer};
 
 use super::error::{ErrorSource, IngressError, NO_SUCH_WAIT};
 use super::route::WaitFace;
-use super::time;
+use crate::text::time;
 
 /// Every response of the ingress: its body is there as a whole.
 pub type Answer = Response<Full<Bytes>>;

@@ -26,7 +26,6 @@ use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
 use reveille_protocol::id::InvocationId;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use crate::limits;
@@ -38,16 +37,17 @@ use super::http1::Chunks;
 use super::outgoing::Outgoing;
 use super::quiet::{Due, Quiet};
 use super::response;
-use super::{Shared, ToAttempt};
+use super::{Inbox, Obituary, Shared, ToAttempt};
 
 /// An attempt before and while it runs.
 pub(super) struct Attempt {
     shared: Arc<Shared>,
+    _obituary: Obituary,
     id: InvocationId,
     attempt: u32,
     abort_timeout_ms: u64,
     call: Call,
-    inbox: mpsc::Receiver<ToAttempt>,
+    inbox: Inbox,
     outgoing: Outgoing,
     decoder: FrameDecoder,
     /// Frames for the next command.
@@ -84,7 +84,7 @@ impl Attempt {
         shared: Arc<Shared>,
         start: Box<AttemptStart>,
         deployment: &DeploymentSchema,
-        inbox: mpsc::Receiver<ToAttempt>,
+        inbox: Inbox,
     ) -> Attempt {
         let bidirectional = start.bidirectional && !deployment.http1;
         let mut outgoing = Outgoing::new(&start.frames);
@@ -92,10 +92,12 @@ impl Attempt {
             outgoing.close();
         }
         let decoder = FrameDecoder::new(shared.options.message_size_limit);
+        let (id, attempt) = (start.id, start.attempt);
         Attempt {
+            _obituary: Obituary { shared: Arc::clone(&shared), id, attempt },
             shared,
-            id: start.id,
-            attempt: start.attempt,
+            id,
+            attempt,
             abort_timeout_ms: start.abort_timeout_ms,
             quiet: Quiet::new(&start, bidirectional),
             call: Call::new(*start, deployment),
@@ -162,7 +164,7 @@ impl Attempt {
             let lease = loop {
                 tokio::select! {
                     biased;
-                    told = self.inbox.recv() => self.hear(told)?,
+                    told = poll_fn(|cx| self.inbox.poll(false, cx)) => self.hear(told)?,
                     lease = &mut acquire => break lease,
                 }
             };
@@ -173,9 +175,10 @@ impl Attempt {
         let origin = pool.http2(&prepared.address);
         let mut acquire = pin!(origin.acquire());
         let lease = loop {
+            let full = self.outgoing.is_full();
             tokio::select! {
                 biased;
-                told = self.inbox.recv(), if !self.outgoing.is_full() => self.hear(told)?,
+                told = poll_fn(|cx| self.inbox.poll(full, cx)) => self.hear(told)?,
                 lease = &mut acquire => break lease,
             }
         };
@@ -281,9 +284,7 @@ impl Attempt {
         cx: &mut Context<'_>,
     ) -> Poll<Event> {
         loop {
-            while !self.outgoing.is_full()
-                && let Poll::Ready(told) = self.inbox.poll_recv(cx)
-            {
+            while let Poll::Ready(told) = self.inbox.poll(self.outgoing.is_full(), cx) {
                 if let Some(end) = self.obey(told) {
                     return Poll::Ready(Event::End(end));
                 }

@@ -93,6 +93,12 @@ pub(super) fn input_closed(uri: &str) -> AttemptFailure {
     failure(500, message, "RT0010")
 }
 
+/// The server itself made a mistake.
+pub(super) fn internal() -> AttemptFailure {
+    let message = "the attempt ended with a panic of the server, see its log".to_owned();
+    failure(500, message, "RT0007")
+}
+
 /// The deployment did not end the attempt in time.
 pub(super) fn abort_timeout(abort_timeout_ms: u64) -> AttemptFailure {
     let message = format!(

@@ -25,13 +25,18 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use reveille_engine::command::Command;
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::Frame;
+use reveille_protocol::id::InvocationId;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
 use crate::partition::Partitions;
@@ -60,6 +65,47 @@ pub enum ToAttempt {
 pub struct AttemptHandle {
     /// Bounded by [`crate::limits::ATTEMPT_MAILBOX_LEN`]; the partition never waits on it.
     pub sender: mpsc::Sender<ToAttempt>,
+    /// Its drop is noticed even by an attempt whose deployment does not read, which takes nothing
+    /// more from its channel.
+    _wanted: oneshot::Sender<Infallible>,
+}
+
+/// The attempt's end of an [`AttemptHandle`].
+struct Inbox {
+    told: mpsc::Receiver<ToAttempt>,
+    unwanted: oneshot::Receiver<Infallible>,
+}
+
+impl Inbox {
+    /// Takes the next message; `None` when the handle was dropped. With `busy`, messages stay where
+    /// they are, so that they are bounded, and only the drop of the handle is noticed.
+    fn poll(&mut self, busy: bool, cx: &mut Context<'_>) -> Poll<Option<ToAttempt>> {
+        if busy {
+            return Pin::new(&mut self.unwanted).poll(cx).map(|_dropped| None);
+        }
+        self.told.poll_recv(cx)
+    }
+}
+
+/// Tells the partition when the task of an attempt panics: nothing else would end the attempt there.
+struct Obituary {
+    shared: Arc<Shared>,
+    id: InvocationId,
+    attempt: u32,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let (id, attempt, shared) = (self.id, self.attempt, Arc::clone(&self.shared));
+        let command = Command::AttemptFailed { id, attempt, failure: failure::internal() };
+        self.shared.runtime.spawn(async move {
+            // Nobody needs it once the partition has stopped.
+            let _stopped = shared.partitions.tell(id, command).await;
+        });
+    }
 }
 
 /// Settings of the invoker.
@@ -112,8 +158,10 @@ impl Invoker {
     /// frame that is forwarded to such an attempt ends it as failed.
     pub fn start(&self, start: Box<AttemptStart>, deployment: &DeploymentSchema) -> AttemptHandle {
         let (sender, inbox) = mpsc::channel(limits::ATTEMPT_MAILBOX_LEN);
+        let (wanted, unwanted) = oneshot::channel();
+        let inbox = Inbox { told: inbox, unwanted };
         let attempt = Attempt::new(self.shared.clone(), start, deployment, inbox);
         self.shared.runtime.spawn(Box::new(attempt).run());
-        AttemptHandle { sender }
+        AttemptHandle { sender, _wanted: wanted }
     }
 }

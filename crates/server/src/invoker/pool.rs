@@ -311,11 +311,10 @@ impl Origin {
 
 /// The task of one connection, from the socket to its end.
 async fn connect_and_drive(origin: Arc<Origin>) {
-    let (sender, mut connection) = match open(&origin.address).await {
+    let Opened { sender, mut connection, pings } = match open(&origin.address).await {
         Ok(opened) => opened,
         Err(cause) => return origin.failed(&cause),
     };
-    let pings = connection.ping_pong().expect("nobody took the pings of a new connection");
     let id = origin.opened(sender);
     tokio::select! {
         ended = &mut connection => {
@@ -330,11 +329,35 @@ async fn connect_and_drive(origin: Arc<Origin>) {
     origin.closed(id);
 }
 
-async fn open(
-    address: &Address,
-) -> Result<(SendRequest<Bytes>, h2::client::Connection<TcpStream, Bytes>), String> {
+struct Opened {
+    sender: SendRequest<Bytes>,
+    connection: h2::client::Connection<TcpStream, Bytes>,
+    pings: PingPong,
+}
+
+/// Opens a connection and waits until the peer has said how many streams it allows: one above that
+/// would wait in the connection for another to end, whatever other connections have room.
+async fn open(address: &Address) -> Result<Opened, String> {
     let socket = address.connect().await?;
-    connect::http2(socket).await.map_err(|error| format!("Cannot connect: {error}"))
+    let failed = |error: h2::Error| format!("Cannot connect: {error}");
+    let (sender, mut connection) = connect::http2(socket).await.map_err(failed)?;
+    let mut pings = connection.ping_pong().expect("nobody took the pings of a new connection");
+    // Its settings come before everything else, so before the answer to a ping.
+    let timeout = Duration::from_millis(limits::CONNECT_TIMEOUT_MS);
+    let settled = tokio::time::timeout(timeout, pings.ping(Ping::opaque()));
+    tokio::select! {
+        ended = &mut connection => {
+            let closed = || "Cannot connect: the deployment closed the connection".to_owned();
+            return Err(ended.map_or_else(failed, |()| closed()));
+        }
+        settled = settled => match settled {
+            Ok(answered) => answered.map_err(failed)?,
+            Err(_elapsed) => {
+                return Err("Cannot connect: the deployment does not speak HTTP/2".to_owned());
+            }
+        },
+    };
+    Ok(Opened { sender, connection, pings })
 }
 
 /// Locks a mutex whose holders never panic half-way.

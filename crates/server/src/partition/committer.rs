@@ -5,6 +5,7 @@
 //! - Owns: the order of batches within a flush.
 //! - Invariant: an outcome is reported only after the store has answered for that batch.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 
@@ -73,7 +74,9 @@ fn run(store: &dyn Store, mut receiver: mpsc::UnboundedReceiver<Submission>) {
                 batch: &submission.batch,
             })
             .collect();
-        let results = store.commit(&commits);
+        // After a panic nobody knows what is on disk; the partitions must hear so, not wait for ever.
+        let results = panic::catch_unwind(AssertUnwindSafe(|| store.commit(&commits)));
+        let results = results.unwrap_or_else(|_| vec![Err(StoreError::Poisoned); commits.len()]);
         for (submission, result) in waiting.drain(..).zip(results) {
             let committed = Committed { epoch: submission.epoch, seq: submission.seq, result };
             // A partition that has stopped does not listen any more; its batch is durable anyway.

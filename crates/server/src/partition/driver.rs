@@ -6,7 +6,8 @@
 //! 3. submit the open batch if anybody waits for it ([`Driver::submit`]),
 //! 4. release the effects of batches that became durable ([`Driver::on_committed`]).
 //!
-//! The driver never waits for a flush: effects wait, work does not.
+//! The driver does not wait for a flush: effects wait, work does not, until as many batches are in
+//! flight as may be and the next one is complete as well.
 //! - Owns: the lease, the overlay, the open batch and those in flight.
 //! - Does not own: rules (crate `engine`), flushing ([`super::committer`]), carrying out effects
 //!   ([`super::effects`]).
@@ -17,15 +18,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reveille_engine::command::Command;
+use reveille_engine::command::{AttemptFailure, Command};
 use reveille_engine::effect::Effect;
 use reveille_engine::identity::SecretKey;
 use reveille_engine::schema::Schema;
 use reveille_engine::tx::{Context, EngineError};
-use reveille_store::{Batch, Lease, PartitionId, Store, StoreError};
+use reveille_protocol::id::InvocationId;
+use reveille_store::{
+    Batch, KEY_BYTES_MAX, Lease, PartitionId, Store, StoreError, VALUE_BYTES_MAX,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::availability::{FULL_RETRY_DELAY, Mode};
 use super::clock::Clock;
@@ -67,7 +71,7 @@ pub struct Driver {
     pub(super) clock: Clock,
     pub(super) open: OpenBatch,
     pub(super) in_flight: VecDeque<InFlight>,
-    committed: mpsc::UnboundedReceiver<Committed>,
+    pub(super) committed: mpsc::UnboundedReceiver<Committed>,
     committed_sender: mpsc::UnboundedSender<Committed>,
     pub(super) mode: Mode,
 }
@@ -76,10 +80,10 @@ pub struct Driver {
 #[derive(Default)]
 pub(super) struct OpenBatch {
     batch: Batch,
-    bytes: usize,
+    pub(super) bytes: usize,
     effects: Vec<Effect>,
     /// When the first write was added: nobody may wait for it, but it must not stay for ever.
-    since: Option<Instant>,
+    pub(super) since: Option<Instant>,
 }
 
 pub(super) struct InFlight {
@@ -89,7 +93,7 @@ pub(super) struct InFlight {
 }
 
 /// How long writes that nobody waits for may stay uncommitted.
-const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
+pub(super) const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
 
 impl Driver {
     /// Takes over the partition and starts again whatever was in flight. Blocks on the store.
@@ -112,15 +116,25 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Where to tell that only a restart of the process can help.
+    pub(super) fn failed(&self) -> mpsc::UnboundedSender<String> {
+        self.parts.failed.clone()
+    }
+
     /// Works until it is told to stop, or everyone who could tell it something is gone.
     pub async fn run(mut self) {
         let mut mail = Vec::with_capacity(limits::COMMANDS_PER_TURN);
+        // What the last owner left may be due already, or become due before anyone writes to us.
+        self.end_turn();
         loop {
             let wake_at = self.wake_at();
+            let behind = self.is_behind();
             tokio::select! {
                 biased;
                 Some(committed) = self.committed.recv() => self.on_committed(committed),
-                taken = self.parts.mailbox.recv_many(&mut mail, limits::COMMANDS_PER_TURN) => {
+                taken = self.parts.mailbox.recv_many(&mut mail, limits::COMMANDS_PER_TURN),
+                    if !behind =>
+                {
                     if taken == 0 {
                         break;
                     }
@@ -138,18 +152,21 @@ impl Driver {
                     return;
                 }
             }
-            self.on_time();
-            self.submit_if_due();
-            self.parts.outputs.flush();
+            self.end_turn();
         }
         self.drain().await;
+    }
+
+    pub(super) fn end_turn(&mut self) {
+        self.on_time();
+        self.submit_if_due();
+        self.parts.outputs.flush();
     }
 
     /// Applies a command to the engine and adds its step to the open batch.
     pub(super) fn apply(&mut self, command: Command) {
         if let Err(error) = self.try_apply(command) {
-            error!(partition = self.parts.partition, %error, "the partition stops");
-            self.stop(error.to_string());
+            self.stop_on(&error.into());
         }
     }
 
@@ -168,7 +185,20 @@ impl Driver {
             store: self.parts.store.as_ref(),
             partition: self.lease.partition,
         };
+        let (admitted, speaker) = match command {
+            Command::AttemptAdmitted { id, .. } => (Some(id), None),
+            Command::Frames { id, attempt, .. } => (None, Some((id, attempt))),
+            _ => (None, None),
+        };
         let step = reveille_engine::apply(&view, &context, command)?;
+        if let Some(id) = admitted
+            && !step.effects.iter().any(|e| matches!(e, Effect::StartAttempt(s) if s.id == id))
+        {
+            self.parts.outputs.forgo(id);
+        }
+        if !step.writes.iter().all(fits) {
+            return self.refuse(step.effects, speaker);
+        }
         let seq = self.next_seq();
         for (key, value) in step.writes {
             self.timers.follow(&key, value.as_ref());
@@ -180,10 +210,28 @@ impl Driver {
             self.open.since = Some(Instant::now());
         }
         self.add_effects(step.effects);
-        if self.open.bytes >= limits::BATCH_BYTES {
+        if self.open.bytes >= limits::BATCH_BYTES
+            && self.in_flight.len() < limits::BATCHES_IN_FLIGHT
+        {
             self.submit();
         }
         Ok(())
+    }
+
+    /// Drops a step with a row that does not fit into the store. What an attempt said cannot be left
+    /// out from its middle, so that attempt fails.
+    fn refuse(
+        &mut self,
+        effects: Vec<Effect>,
+        speaker: Option<(InvocationId, u32)>,
+    ) -> Result<(), EngineError> {
+        let message = "a key or value is too long to be stored, nothing was changed";
+        warn!(partition = self.parts.partition, "{message}");
+        self.parts.outputs.refuse_step(effects, message);
+        let Some((id, attempt)) = speaker else { return Ok(()) };
+        let (message, doc_code) = (message.to_owned(), "RT0017");
+        let failure = AttemptFailure { code: 500, message, doc_code };
+        self.try_apply(Command::AttemptFailed { id, attempt, failure })
     }
 
     /// Effects wait for everything that was written before them. With nothing uncommitted there is
@@ -211,7 +259,7 @@ impl Driver {
     }
 
     /// Hands the open batch to the committer.
-    fn submit(&mut self) {
+    pub(super) fn submit(&mut self) {
         if self.open.batch.writes.is_empty() {
             return;
         }
@@ -227,13 +275,15 @@ impl Driver {
         });
         self.in_flight.push_back(InFlight { seq, batch, effects: open.effects });
         if !submitted {
-            self.stop("the committer has stopped".to_owned());
+            self.fail("the committer has stopped".to_owned());
         }
     }
 
     /// A batch is durable, or never will be.
-    fn on_committed(&mut self, committed: Committed) {
-        if committed.epoch != self.lease.epoch || matches!(self.mode, Mode::Stopped(_)) {
+    pub(super) fn on_committed(&mut self, committed: Committed) {
+        // What was in flight when the disk became full is dropped, and so is what the store says to
+        // the batches behind the one that did not fit.
+        if committed.epoch != self.lease.epoch || !matches!(self.mode, Mode::Serving) {
             return;
         }
         match committed.result {
@@ -251,20 +301,17 @@ impl Driver {
                 self.parts.outputs.refuse_all(&Refused::Full);
                 self.mode = Mode::Full { retry_at: Instant::now() + FULL_RETRY_DELAY };
             }
-            Err(error) => {
-                error!(partition = self.parts.partition, %error, "the partition stops");
-                if !matches!(error, StoreError::Fenced { .. }) {
-                    // Nobody listens once the server is stopping, which is what this asks for.
-                    let _listening = self.parts.failed.send(error.to_string());
-                }
-                self.stop(error.to_string());
-            }
+            Err(error) => self.stop_on(&error.into()),
         }
     }
 
     /// Carries out effects that are safe to show, and applies what they ask back for.
     fn release(&mut self, effects: Vec<Effect>) {
         for effect in effects {
+            if !matches!(self.mode, Mode::Serving) {
+                // What was asked back for has stopped the partition: nothing is started any more.
+                return;
+            }
             let schema = Arc::clone(&self.parts.schema.borrow());
             if let Some(command) = self.parts.outputs.carry_out(effect, &schema) {
                 self.apply(command);
@@ -272,7 +319,7 @@ impl Driver {
         }
     }
 
-    fn on_mail(&mut self, mail: Mail) -> Option<tokio::sync::oneshot::Sender<()>> {
+    pub(super) fn on_mail(&mut self, mail: Mail) -> Option<tokio::sync::oneshot::Sender<()>> {
         match (mail, self.refused()) {
             (Mail::Stop(stopped), _) => return Some(stopped),
             (Mail::Ask(_, reply), Some(refused)) => {
@@ -301,46 +348,6 @@ impl Driver {
         None
     }
 
-    /// Does what is due: timers, retries, attempts that may start now, a full disk's next try.
-    fn on_time(&mut self) {
-        match self.mode {
-            Mode::Serving => {}
-            Mode::Full { retry_at } if retry_at <= Instant::now() => self.retry_when_full(),
-            Mode::Full { .. } | Mode::Stopped(_) => return,
-        }
-        let now = self.clock.now();
-        for _ in 0..limits::COMMANDS_PER_TURN {
-            let Some(key) = self.timers.due(now) else { break };
-            self.apply(Command::TimerDue { key });
-        }
-        let view = PartitionView {
-            overlay: &self.overlay,
-            store: self.parts.store.as_ref(),
-            partition: self.lease.partition,
-        };
-        if let Err(error) = self.timers.refill(&view) {
-            self.stop(error.to_string());
-            return;
-        }
-        for command in self.parts.outputs.due(now) {
-            self.apply(command);
-        }
-    }
-
-    fn wake_at(&mut self) -> Option<Instant> {
-        let now = self.clock.now();
-        let timers = match self.mode {
-            Mode::Serving => self.timers.next().into_iter().chain(self.parts.outputs.next_due()),
-            Mode::Full { retry_at } => return Some(retry_at),
-            Mode::Stopped(_) => return None,
-        };
-        let due = timers
-            .min()
-            .map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now).min(60_000)));
-        let lazy = self.open.since.filter(|_| self.in_flight.len() < limits::BATCHES_IN_FLIGHT);
-        due.into_iter().chain(lazy.map(|since| since + LAZY_BATCH_DELAY)).min()
-    }
-
     /// Makes everything durable and releases it.
     async fn drain(&mut self) {
         self.submit();
@@ -363,6 +370,11 @@ pub enum OpenError {
     /// A row cannot be understood.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// The store refuses the whole batch of a row that does not fit, and others have steps in it.
+fn fits((key, value): &(Bytes, Option<Bytes>)) -> bool {
+    key.len() <= KEY_BYTES_MAX && value.as_ref().is_none_or(|value| value.len() <= VALUE_BYTES_MAX)
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -17,6 +17,8 @@ use tokio::time::{Duration, Instant};
 use tracing::{debug, warn};
 
 use super::handle::{Mail, Partitions, Refused};
+use super::places::Places;
+use super::unconfirmed::Unconfirmed;
 use crate::invoker::{AttemptHandle, Invoker, ToAttempt};
 use crate::limits;
 
@@ -27,22 +29,32 @@ pub struct Outputs {
     partition: u16,
     partitions: Partitions,
     invoker: Invoker,
-    attempts_max: usize,
     requests: HashMap<RequestId, ReplySender>,
     request_last: u64,
+    /// Number of requests at which those are dropped whose askers have gone.
+    sweep_at: usize,
     parked: HashMap<InvocationId, Vec<RequestId>>,
     attempts: HashMap<InvocationId, LiveAttempt>,
-    waiting: VecDeque<(InvocationId, u32)>,
+    places: Places,
     retries: BTreeSet<(Millis, InvocationId, u32)>,
     outgoing: HashMap<u16, VecDeque<Mail>>,
-    pressed_at: Option<Instant>,
+    unconfirmed: Unconfirmed,
+    /// When attempts may be asked again to make room.
+    press_at: Instant,
+    /// False when every attempt was asked in its current silence.
+    press_more: bool,
 }
 
 struct LiveAttempt {
     attempt: u32,
     handle: AttemptHandle,
     heard_at: Instant,
+    /// It was asked to make room since it was last heard from.
+    pressed: bool,
 }
+
+/// Fewest requests for which those of askers who have gone are looked for.
+const SWEEP_REQUESTS_MIN: usize = 1024;
 
 /// How long an attempt must have been silent before it is asked to make room.
 const SILENCE_UNDER_PRESSURE: Duration = Duration::from_millis(20);
@@ -59,33 +71,67 @@ impl Outputs {
             partition,
             partitions,
             invoker,
-            attempts_max,
             requests: HashMap::new(),
             request_last: 0,
+            sweep_at: SWEEP_REQUESTS_MIN,
             parked: HashMap::new(),
             attempts: HashMap::new(),
-            waiting: VecDeque::new(),
+            places: Places::new(attempts_max),
             retries: BTreeSet::new(),
             outgoing: HashMap::new(),
-            pressed_at: None,
+            unconfirmed: Unconfirmed::default(),
+            press_at: Instant::now(),
+            press_more: false,
         }
     }
 
     /// Remembers who waits for a reply.
     pub fn expect_reply(&mut self, sender: ReplySender) -> RequestId {
+        if self.requests.len() >= self.sweep_at {
+            self.sweep();
+        }
         self.request_last += 1;
         let request = RequestId(self.request_last);
         self.requests.insert(request, sender);
         request
     }
 
-    /// Notes that an attempt is alive.
+    /// Notes that an attempt is alive, or that a message has arrived.
     pub fn heard_from(&mut self, command: &Command) {
+        if let Command::Delivered { to, seq } = command {
+            self.unconfirmed.confirmed(*to, *seq);
+        }
         if let Command::Frames { id, .. } = command
             && let Some(live) = self.attempts.get_mut(id)
         {
             live.heard_at = Instant::now();
+            live.pressed = false;
+            self.press_more = true;
         }
+    }
+
+    /// Takes back the place of an attempt that was admitted but is not wanted any more.
+    pub fn forgo(&mut self, id: InvocationId) {
+        self.places.forgo(id);
+    }
+
+    /// Partitions that may have dropped what they were sent: send it again.
+    pub fn overdue(&self, now: Instant) -> Vec<u16> {
+        let mut overdue = self.unconfirmed.overdue(now);
+        // What still queues here cannot have been dropped there.
+        overdue.retain(|to| self.outgoing.get(to).is_none_or(VecDeque::is_empty));
+        overdue
+    }
+
+    /// See [`Unconfirmed::forget`].
+    pub fn forget_sent(&mut self, to: u16, through: u64) {
+        self.unconfirmed.forget(to, through);
+    }
+
+    /// Requests without a reply so far, invocations that some of them are parked on, live attempts.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> [usize; 3] {
+        [self.requests.len(), self.parked.len(), self.attempts.len()]
     }
 
     /// Carries out one effect. May ask back for a command, to be applied at once.
@@ -119,6 +165,7 @@ impl Outputs {
 
     /// Queues an outbox message for another partition, behind those before it.
     pub fn send(&mut self, to: u16, seq: u64, message: Bytes) {
+        self.unconfirmed.sent(to, seq);
         let command = Command::Deliver { from: self.partition, seq, message };
         self.outgoing.entry(to).or_default().push_back(Mail::Tell(command));
     }
@@ -141,34 +188,50 @@ impl Outputs {
         }
     }
 
-    /// Commands that are due: retries, attempts that have a place now, idle attempts that are asked
-    /// to make room.
-    pub fn due(&mut self, now: Millis) -> Vec<Command> {
+    /// Commands that are due, a bounded number of each kind: retries, attempts that have a place
+    /// now, idle attempts that are asked to make room.
+    pub fn due(&mut self, now: Millis, instant: Instant) -> Vec<Command> {
         let mut commands = Vec::new();
-        while self.retries.first().is_some_and(|(at, ..)| *at <= now) {
-            let Some((_, id, attempt)) = self.retries.pop_first() else { break };
+        while commands.len() < limits::COMMANDS_PER_TURN
+            && self.retries.first().is_some_and(|(at, ..)| *at <= now)
+            && let Some((_, id, attempt)) = self.retries.pop_first()
+        {
             commands.push(Command::RetryDue { id, attempt });
         }
-        let mut places = self.attempts_max.saturating_sub(self.attempts.len());
-        while places > 0
-            && let Some((id, attempt)) = self.waiting.pop_front()
+        while commands.len() < limits::COMMANDS_PER_TURN
+            && let Some((id, attempt)) = self.places.admit(self.attempts.len())
         {
-            places -= 1;
             commands.push(Command::AttemptAdmitted { id, attempt });
         }
-        if !self.waiting.is_empty() {
-            self.press(&mut commands);
+        if self.places.are_wanted() {
+            self.press(&mut commands, instant);
         }
         commands
     }
 
-    /// When [`Outputs::due`] has something to do next.
+    /// When [`Outputs::due`] has something to do next, or [`Outputs::flush`] should try again.
     pub fn next_due(&self) -> Option<Millis> {
         let soon = |busy: bool| busy.then_some(0);
         let outgoing = self.outgoing.values().any(|queue| !queue.is_empty());
-        let room = !self.waiting.is_empty() && self.attempts.len() < self.attempts_max;
+        let room = self.places.can_admit(self.attempts.len());
         let retry = self.retries.first().map(|(at, ..)| *at);
         retry.into_iter().chain(soon(outgoing || room)).min()
+    }
+
+    /// When idle attempts are to be asked to make room, or messages to be sent again.
+    pub fn next_check(&self) -> Option<Instant> {
+        let press = (self.press_more && self.places.are_wanted()).then_some(self.press_at);
+        // While messages queue here, `next_due` asks for attention anyway.
+        press.into_iter().chain(self.unconfirmed.next_overdue()).min()
+    }
+
+    /// Answers those who wait for a step that was dropped: its rows do not fit into the store.
+    pub fn refuse_step(&mut self, effects: Vec<Effect>, why: &str) {
+        for effect in effects {
+            if let Effect::Reply(request, _) | Effect::Park(request, _) = effect {
+                self.reply(request, Ok(Reply::Unavailable(why.to_owned())));
+            }
+        }
     }
 
     /// Tells everyone who waits that the partition cannot answer, and resets every attempt.
@@ -179,9 +242,10 @@ impl Outputs {
         }
         self.parked.clear();
         self.attempts.clear();
-        self.waiting.clear();
+        self.places.clear();
         self.retries.clear();
         self.outgoing.clear();
+        self.unconfirmed.clear();
     }
 
     fn reply(&mut self, request: RequestId, reply: Result<Reply, Refused>) {
@@ -192,17 +256,7 @@ impl Outputs {
     }
 
     fn park(&mut self, request: RequestId, id: InvocationId) {
-        let parked = self.parked.entry(id).or_default();
-        // Those who gave up waiting are dropped here, so that they cannot pile up.
-        let requests = &mut self.requests;
-        parked.retain(|request| match requests.get(request) {
-            Some(sender) if sender.is_closed() => {
-                requests.remove(request);
-                false
-            }
-            found => found.is_some(),
-        });
-        parked.push(request);
+        self.parked.entry(id).or_default().push(request);
     }
 
     fn answer_parked(
@@ -226,9 +280,8 @@ impl Outputs {
 
     fn start(&mut self, start: Box<AttemptStart>, schema: &Schema) -> Option<Command> {
         let (id, attempt) = (start.id, start.attempt);
-        self.attempts.remove(&id);
-        if self.attempts.len() >= self.attempts_max {
-            self.waiting.push_back((id, attempt));
+        let keeps = self.attempts.remove(&id).is_some();
+        if !self.places.take(self.attempts.len(), id, attempt, keeps) {
             return None;
         }
         let Some(deployment) = schema.deployments.get(&start.deployment) else {
@@ -237,7 +290,9 @@ impl Outputs {
             return Some(Command::AttemptFailed { id, attempt, failure });
         };
         let handle = self.invoker.start(start, deployment);
-        self.attempts.insert(id, LiveAttempt { attempt, handle, heard_at: Instant::now() });
+        let live = LiveAttempt { attempt, handle, heard_at: Instant::now(), pressed: false };
+        self.attempts.insert(id, live);
+        self.press_more = true;
         None
     }
 
@@ -278,19 +333,34 @@ impl Outputs {
         }
     }
 
-    /// Asks attempts that have been silent for a while to suspend, so that others can start.
-    fn press(&mut self, commands: &mut Vec<Command>) {
-        let now = Instant::now();
-        if self.pressed_at.is_some_and(|at| now - at < SILENCE_UNDER_PRESSURE) {
+    /// Asks attempts that have been silent for a while to suspend, so that others can start. Each
+    /// is asked once per silence: one that goes on has its reasons.
+    fn press(&mut self, commands: &mut Vec<Command>, now: Instant) {
+        if now < self.press_at || !self.press_more {
             return;
         }
-        self.pressed_at = Some(now);
-        for (id, live) in &mut self.attempts {
-            if now - live.heard_at >= SILENCE_UNDER_PRESSURE {
-                live.heard_at = now;
+        self.press_at = now + SILENCE_UNDER_PRESSURE;
+        self.press_more = false;
+        for (id, live) in self.attempts.iter_mut().filter(|(_, live)| !live.pressed) {
+            if now.saturating_duration_since(live.heard_at) >= SILENCE_UNDER_PRESSURE {
+                live.pressed = true;
                 let (id, attempt) = (*id, live.attempt);
                 commands.push(Command::AttemptIdle { id, attempt, expired: false });
+            } else {
+                self.press_more = true;
             }
         }
+    }
+
+    /// Drops the requests of askers who have gone. They may wait for an invocation that ends in
+    /// months, so nothing else would. The next time comes when there are twice as many as are left.
+    fn sweep(&mut self) {
+        self.requests.retain(|_, sender| !sender.is_closed());
+        let requests = &self.requests;
+        self.parked.retain(|_, parked| {
+            parked.retain(|request| requests.contains_key(request));
+            !parked.is_empty()
+        });
+        self.sweep_at = (2 * self.requests.len()).max(SWEEP_REQUESTS_MIN);
     }
 }

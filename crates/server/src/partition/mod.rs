@@ -9,10 +9,17 @@ pub mod driver;
 pub mod effects;
 pub mod handle;
 pub mod overlay;
+mod places;
 mod recover;
+mod schedule;
+#[cfg(test)]
+mod tests;
 pub mod timers;
+mod unconfirmed;
 
 use std::thread;
+
+use tokio::sync::mpsc;
 
 pub use driver::{Driver, DriverParts, OpenError};
 pub use handle::{Partitions, Refused};
@@ -20,7 +27,25 @@ pub use handle::{Partitions, Refused};
 /// Runs one partition on a thread of its own.
 pub fn spawn(driver: Driver, partition: u16) -> std::io::Result<thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    thread::Builder::new()
-        .name(format!("partition-{partition}"))
-        .spawn(move || runtime.block_on(driver.run()))
+    let alarm = Alarm { partition, failed: driver.failed() };
+    thread::Builder::new().name(format!("partition-{partition}")).spawn(move || {
+        let _alarm = alarm;
+        runtime.block_on(driver.run());
+    })
+}
+
+/// Tells the server when the thread that holds it panics: only a restart can help then.
+struct Alarm {
+    partition: u16,
+    failed: mpsc::UnboundedSender<String>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let why = format!("the thread of partition {} ended with a panic", self.partition);
+            // Nobody listens once the server is stopping.
+            let _listening = self.failed.send(why);
+        }
+    }
 }

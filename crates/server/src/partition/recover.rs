@@ -11,7 +11,7 @@ use super::driver::{Driver, OpenError};
 use super::overlay::PartitionView;
 
 /// Rows read in one go.
-const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = 1024;
 
 impl Driver {
     /// Starts new attempts for what was in flight, and sends again what is in the outbox.

@@ -73,17 +73,19 @@ impl Timers {
     /// The key of the first timer if it is due. It stays until its row is deleted.
     pub fn due(&self, now: Millis) -> Option<Bytes> {
         let first = self.window.first()?;
-        (due_at(first)? <= now).then(|| first.clone())
+        (due_at(first) <= now).then(|| first.clone())
     }
 
     /// When the next timer is due.
     pub fn next(&self) -> Option<Millis> {
-        self.window.first().and_then(due_at)
+        self.window.first().map(due_at)
     }
 }
 
-fn due_at(key: &Bytes) -> Option<Millis> {
-    Some(u64::from_be_bytes(key.get(1..9)?.try_into().ok()?))
+/// A key that is none is due at once: the engine reports it, instead of all timers behind it waiting.
+fn due_at(key: &Bytes) -> Millis {
+    let due = key.get(1..9).and_then(|due| due.try_into().ok());
+    due.map_or(0, u64::from_be_bytes)
 }
 
 /// The lowest key above `key`.

@@ -15,7 +15,6 @@ mod place;
 mod record;
 mod request;
 mod schema;
-mod text;
 mod uri;
 mod view;
 
@@ -34,7 +33,6 @@ use reveille_protocol::id::DeploymentId;
 use reveille_store::{Batch, Commit, Lease, Store, StoreError};
 use tokio::sync::{Mutex, watch};
 
-pub(crate) use self::text::{duration, parse_duration, timestamp_ms, timestamp_nanos};
 use self::{discover::HttpDiscover, record::Records};
 pub use self::{
     discover::{Discover, DiscoverFuture, DiscoveryFailure, Found},

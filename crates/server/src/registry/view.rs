@@ -14,15 +14,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    TextMap, duration, options,
+    TextMap, options,
     record::{
         DeploymentRecord, HandlerRecord, OnMaxAttemptsRecord, OptionsRecord, RetryRecord,
         ServiceRecord,
     },
     schema::{input_rule, output_rule},
-    timestamp_nanos,
 };
 use crate::config::OptionDefaults;
+use crate::text::{duration, time};
 
 /// What is shown instead of a header value that may be a secret.
 const REDACTED: &str = "***";
@@ -204,7 +204,7 @@ fn frame<S>(id: DeploymentId, record: &DeploymentRecord, services: Vec<S>) -> De
         http_version: if record.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
         additional_headers: headers.collect(),
         metadata: record.metadata.clone(),
-        created_at: timestamp_nanos(record.created_at_ms),
+        created_at: time::nanoseconds_utc(record.created_at_ms),
         min_protocol_version: record.protocol_version_min,
         max_protocol_version: record.protocol_version_max,
         sdk_version: record.sdk_version.clone(),
@@ -247,11 +247,11 @@ pub(super) fn service(
         documentation: record.documentation.clone(),
         metadata: record.metadata.clone(),
         public,
-        idempotency_retention: duration(options.idempotency_retention_ms),
-        workflow_completion_retention: workflow.then(|| duration(workflow_retention_ms)),
-        journal_retention: duration(options.journal_retention_ms),
-        inactivity_timeout: duration(options.inactivity_timeout_ms),
-        abort_timeout: duration(options.abort_timeout_ms),
+        idempotency_retention: duration::short(options.idempotency_retention_ms),
+        workflow_completion_retention: workflow.then(|| duration::short(workflow_retention_ms)),
+        journal_retention: duration::short(options.journal_retention_ms),
+        inactivity_timeout: duration::short(options.inactivity_timeout_ms),
+        abort_timeout: duration::short(options.abort_timeout_ms),
         enable_lazy_state: lazy_state,
         retry_policy: resolved_retry(&options.retry),
     }
@@ -275,11 +275,11 @@ fn handler(name: &str, record: &HandlerRecord, service_public: bool) -> HandlerV
         },
         documentation: record.documentation.clone(),
         metadata: record.metadata.clone(),
-        idempotency_retention: options.idempotency_retention_ms.map(duration),
-        workflow_completion_retention: options.workflow_retention_ms.map(duration),
-        journal_retention: options.journal_retention_ms.map(duration),
-        inactivity_timeout: options.inactivity_timeout_ms.map(duration),
-        abort_timeout: options.abort_timeout_ms.map(duration),
+        idempotency_retention: options.idempotency_retention_ms.map(duration::short),
+        workflow_completion_retention: options.workflow_retention_ms.map(duration::short),
+        journal_retention: options.journal_retention_ms.map(duration::short),
+        inactivity_timeout: options.inactivity_timeout_ms.map(duration::short),
+        abort_timeout: options.abort_timeout_ms.map(duration::short),
         enable_lazy_state: options.lazy_state,
         public: service_public && options.private != Some(true),
         input_description: describe(input_type.as_deref(), input_schema.as_ref()),
@@ -304,20 +304,20 @@ fn describe(content_type: Option<&str>, schema: Option<&Value>) -> String {
 
 fn own_retry(retry: &RetryRecord) -> RetryPolicyView {
     RetryPolicyView {
-        initial_interval: retry.initial_interval_ms.map(duration),
+        initial_interval: retry.initial_interval_ms.map(duration::short),
         exponentiation_factor: retry.factor,
         max_attempts: retry.max_attempts,
-        max_interval: retry.max_interval_ms.map(duration),
+        max_interval: retry.max_interval_ms.map(duration::short),
         on_max_attempts: retry.on_max_attempts.map(OnMaxAttemptsRecord::into).map(then),
     }
 }
 
 fn resolved_retry(retry: &RetryPolicy) -> RetryPolicyView {
     RetryPolicyView {
-        initial_interval: Some(duration(retry.initial_interval_ms)),
+        initial_interval: Some(duration::short(retry.initial_interval_ms)),
         exponentiation_factor: Some(retry.factor),
         max_attempts: retry.max_attempts,
-        max_interval: Some(duration(retry.max_interval_ms)),
+        max_interval: Some(duration::short(retry.max_interval_ms)),
         on_max_attempts: Some(then(retry.on_max_attempts)),
     }
 }

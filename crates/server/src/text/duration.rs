@@ -1,4 +1,4 @@
-//! The grammar of the `delay` query parameter.
+//! Durations as text: of delays, settings, filters and options.
 //!
 //! ```text
 //! friendly  (number space* unit space*)+          10s  100ms  1h30m  10 sec  1.5s
@@ -7,13 +7,14 @@
 //!
 //! A day is 24 hours and a week is 7 days; months and years have no fixed length and are refused,
 //! and so is a number without unit, because nobody agrees on which unit that is.
-//! - Invariant: what is below a millisecond is rounded up, so nothing ever starts early.
+//! - Invariant: what is below a millisecond is rounded up, so nothing ever starts early; what
+//!   [`short`] prints, [`parse`] reads back.
 
-use crate::limits::DELAY_MS_MAX;
+use crate::limits::DURATION_MS_MAX;
 
-/// Why a text is not a delay. All variants mean: the client must fix its input.
+/// Why a text is not a duration. All variants mean: the client must fix its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DelayError {
+pub enum DurationError {
     /// Nothing to read.
     #[error("the duration is empty")]
     Empty,
@@ -27,7 +28,7 @@ pub enum DelayError {
     #[error("expected a unit such as ms, s, m, h or d at byte {0}")]
     Unit(usize),
     /// Longer than a thousand years.
-    #[error("the duration is longer than {DELAY_MS_MAX} ms")]
+    #[error("the duration is longer than {DURATION_MS_MAX} ms")]
     TooLong,
 }
 
@@ -45,13 +46,13 @@ const FRACTION_DIGITS: usize = 15;
 /// Digits of a number that count before it is certainly too long.
 const INTEGER_DIGITS: usize = 18;
 
-/// Parses a delay into milliseconds, at most [`DELAY_MS_MAX`].
-pub fn parse(text: &str) -> Result<u64, DelayError> {
+/// Parses a duration into milliseconds, at most [`DURATION_MS_MAX`].
+pub fn parse(text: &str) -> Result<u64, DurationError> {
     let mut rest = Cursor { text, at: 0 };
     rest.skip_spaces();
     let nanoseconds = match rest.peek() {
-        None => return Err(DelayError::Empty),
-        Some(b'-') => return Err(DelayError::Negative),
+        None => return Err(DurationError::Empty),
+        Some(b'-') => return Err(DurationError::Negative),
         Some(b'P' | b'p') => {
             rest.at += 1;
             iso(&mut rest)?
@@ -59,16 +60,33 @@ pub fn parse(text: &str) -> Result<u64, DelayError> {
         Some(_) => friendly(&mut rest)?,
     };
     let milliseconds = nanoseconds.div_ceil(MILLISECOND);
-    u64::try_from(milliseconds).ok().filter(|ms| *ms <= DELAY_MS_MAX).ok_or(DelayError::TooLong)
+    u64::try_from(milliseconds)
+        .ok()
+        .filter(|ms| *ms <= DURATION_MS_MAX)
+        .ok_or(DurationError::TooLong)
 }
 
-fn friendly(rest: &mut Cursor<'_>) -> Result<u128, DelayError> {
+/// Prints milliseconds in short form: `1d`, `1h 30m`, `500ms`, `0s`.
+pub fn short(milliseconds: u64) -> String {
+    let mut rest = u128::from(milliseconds) * MILLISECOND;
+    let units = [(DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (MILLISECOND, "ms")];
+    let mut parts = Vec::new();
+    for (unit, name) in units {
+        if rest >= unit {
+            parts.push(format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+fn friendly(rest: &mut Cursor<'_>) -> Result<u128, DurationError> {
     let mut sum = 0u128;
     while rest.peek().is_some() {
         let number = rest.number()?;
         rest.skip_spaces();
         let at = rest.at;
-        let unit = friendly_unit(rest.word()).ok_or(DelayError::Unit(at))?;
+        let unit = friendly_unit(rest.word()).ok_or(DurationError::Unit(at))?;
         sum = sum.saturating_add(number.times(unit));
         rest.skip_spaces();
     }
@@ -92,7 +110,7 @@ fn friendly_unit(word: &str) -> Option<u128> {
     })
 }
 
-fn iso(rest: &mut Cursor<'_>) -> Result<u128, DelayError> {
+fn iso(rest: &mut Cursor<'_>) -> Result<u128, DurationError> {
     let mut sum = 0u128;
     let mut time = false;
     let mut components = 0;
@@ -104,7 +122,7 @@ fn iso(rest: &mut Cursor<'_>) -> Result<u128, DelayError> {
                 components = 0;
                 continue;
             }
-            b'-' => return Err(DelayError::Negative),
+            b'-' => return Err(DurationError::Negative),
             _ => {}
         }
         let number = rest.number()?;
@@ -115,14 +133,14 @@ fn iso(rest: &mut Cursor<'_>) -> Result<u128, DelayError> {
             (true, Some(b'H')) => HOUR,
             (true, Some(b'M')) => MINUTE,
             (true, Some(b'S')) => SECOND,
-            _ => return Err(DelayError::Unit(at)),
+            _ => return Err(DurationError::Unit(at)),
         };
         rest.at += 1;
         components += 1;
         sum = sum.saturating_add(number.times(unit));
     }
     // `P`, `PT` and `P1DT` promise a component that does not come.
-    if components == 0 { Err(DelayError::Number(rest.at)) } else { Ok(sum) }
+    if components == 0 { Err(DurationError::Number(rest.at)) } else { Ok(sum) }
 }
 
 struct Cursor<'t> {
@@ -157,23 +175,23 @@ impl<'t> Cursor<'t> {
         &rest[..end]
     }
 
-    fn number(&mut self) -> Result<Number<'t>, DelayError> {
+    fn number(&mut self) -> Result<Number<'t>, DurationError> {
         let start = self.at;
         let integer = self.digits();
         if integer.is_empty() {
-            return Err(DelayError::Number(start));
+            return Err(DurationError::Number(start));
         }
         let mut fraction = "";
         if let Some(b'.' | b',') = self.peek() {
             self.at += 1;
             fraction = self.digits();
             if fraction.is_empty() {
-                return Err(DelayError::Number(self.at));
+                return Err(DurationError::Number(self.at));
             }
         }
         let significant = integer.trim_start_matches('0');
         if significant.len() > INTEGER_DIGITS {
-            return Err(DelayError::TooLong);
+            return Err(DurationError::TooLong);
         }
         Ok(Number { integer: significant, fraction })
     }

@@ -104,6 +104,11 @@ impl World {
     pub async fn begin_review(&self, name: &str) -> String {
         let sent = self.post(&format!("/reviews/{name}/ask/send"), name).await;
         assert_eq!(sent.status, 202, "{}", sent.text());
+        self.review(name).await
+    }
+
+    /// Waits until a review has started and returns the id of the awakeable that it waits on.
+    pub async fn review(&self, name: &str) -> String {
         loop {
             let added = self.reviews.added.notified();
             if let Some(id) = self.reviews.ids.lock().expect("not poisoned").get(name) {
@@ -115,8 +120,12 @@ impl World {
 
     /// Waits for the result of a review.
     pub async fn attach(&self, name: &str) -> Answer {
-        let path = format!("/restate/workflow/reviews/{name}/attach");
-        request(self.server.ingress_address, "GET", &path, "text/plain", "").await
+        self.get(&format!("/restate/workflow/reviews/{name}/attach")).await
+    }
+
+    /// Gets a path of the ingress.
+    pub async fn get(&self, path: &str) -> Answer {
+        request(self.server.ingress_address, "GET", path, "text/plain", "").await
     }
 }
 

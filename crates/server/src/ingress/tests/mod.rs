@@ -2,14 +2,12 @@
 //!
 //! Start with [`exchange`]: one request against one scripted reply, printed as text.
 
-mod delay;
 mod input;
 mod invoke;
 mod query;
 mod response;
 mod route;
 mod serve;
-mod time;
 mod validate;
 mod wait;
 

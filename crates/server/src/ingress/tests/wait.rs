@@ -50,7 +50,7 @@ fn rejections_on_the_compatible_path() {
     let table: [(&str, &[u8], &str); 5] = [
         ("text/plain", b"no", r#"500 "no" []"#),
         ("application/json", b"\"no\"", r#"500 "\"no\"" []"#),
-        ("application/json", b"{", r#"500 "{" []"#),
+        ("application/json", b"{", "400 EOF while parsing an object 1:1"),
         ("", b"a\xffb", "500 \"a\u{fffd}b\" []"),
         ("", b"", r#"500 "" []"#),
     ];
@@ -78,11 +78,7 @@ fn rejections_on_the_native_path() {
             "400 unknown field `reason`, expected one of `code`, `message`, `metadata` 1:9",
         ),
         (json, br#"{"code":-1}"#, "400 invalid value: integer `-1`, expected u32 1:10"),
-        (
-            json,
-            b"\"no\"",
-            "400 invalid type: string \"no\", expected an object with code, message and metadata 1:4",
-        ),
+        (json, b"\"no\"", r#"500 "no" []"#),
     ];
     for (content_type, body, expected) in table {
         check_completion((Verb::Reject, WaitFace::Native), content_type, body, expected);

@@ -7,7 +7,9 @@ use tokio::net::TcpListener;
 
 use crate::invoker::ToAttempt;
 
-use super::support::{Deployment, MEDIA_TYPE, Rig, Served, encoded, frame, start};
+use super::support::{
+    Deployment, MEDIA_TYPE, Rig, Served, encoded, frame, reset_reason, send, start,
+};
 
 /// What the deployment does with the stream.
 enum Script {
@@ -175,4 +177,41 @@ async fn a_frame_for_a_closed_request_fails_the_attempt() {
     assert!(told.contains("RT0010") && told.contains("request/response mode"), "{told}");
     let mut response = served.ok();
     assert_eq!(super::support::reset_reason(&mut response).await, Reason::CANCEL);
+}
+
+/// Whoever aborts an attempt need not wait for the deployment to read.
+#[tokio::test]
+async fn an_attempt_whose_deployment_does_not_read_can_be_aborted() {
+    let mut deployment = Deployment::listen(100).await;
+    let mut rig = Rig::new(&deployment.uri, false);
+    let handle = rig.start(start());
+    let mut served = deployment.served().await;
+    let mut response = served.ok();
+    send(&mut response, &[frame(MessageType::RUN_COMMAND, 1)]);
+    assert_eq!(rig.told().await, "frames of 3: Run(1)");
+    // Far more than the windows take, until nothing is taken any more.
+    let signal = || ToAttempt::Frame(frame(MessageType::SIGNAL_NOTIFICATION, 16 << 10));
+    while handle.sender.try_send(signal()).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    drop(handle);
+    assert_eq!(reset_reason(&mut response).await, Reason::CANCEL);
+    assert_eq!(rig.rest().await, [""; 0]);
+}
+
+/// A mistake of ours in one attempt must not leave its invocation running for ever.
+#[tokio::test]
+async fn a_panic_of_an_attempt_is_told() {
+    let mut rig = Rig::new("http://127.0.0.1:1/", false);
+    let attempt = rig.attempt(start());
+    let panicked = tokio::spawn(async move {
+        let _attempt = attempt;
+        panic!("a mistake, for the test");
+    });
+    assert!(panicked.await.is_err());
+    let expected = "3 failed: 500 RT0007 the attempt ended with a panic of the server, see its log";
+    assert_eq!(rig.told().await, expected);
+    // One that is merely dropped says nothing, as when the server is dropped.
+    drop(rig.attempt(start()));
+    assert_eq!(rig.rest().await, [""; 0]);
 }

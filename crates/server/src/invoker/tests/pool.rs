@@ -54,6 +54,20 @@ async fn a_burst_is_served_whatever_the_peer_allows() {
     }
 }
 
+/// Attempts that wait for days end no stream, so whoever is above the limit needs another connection.
+#[tokio::test]
+async fn a_burst_that_ends_nothing_is_served_whatever_the_peer_allows() {
+    for streams_max in [2, 40] {
+        let mut deployment = Deployment::listen(streams_max).await;
+        let rig = Rig::new(&deployment.uri, false);
+        let mut open = Vec::new();
+        let handles: Vec<_> = (0..150).map(|_| rig.start(start())).collect();
+        while open.len() < handles.len() {
+            open.push(deployment.served().await);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_goes_away_gets_no_new_streams() {
     let mut deployment = Deployment::listen(100).await;

@@ -15,10 +15,11 @@ use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
 use reveille_protocol::id::{DeploymentId, InvocationId};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::invoker::attempt::Attempt;
 use crate::invoker::pool::ConnectionTimes;
-use crate::invoker::{AttemptHandle, Invoker, InvokerOptions};
+use crate::invoker::{AttemptHandle, Inbox, Invoker, InvokerOptions};
 use crate::partition::Partitions;
 use crate::partition::handle::Mail;
 
@@ -103,6 +104,14 @@ impl Rig {
 
     pub(super) fn start(&self, start: Box<AttemptStart>) -> AttemptHandle {
         self.invoker.start(start, &self.schema)
+    }
+
+    /// An attempt that has no task.
+    pub(super) fn attempt(&self, start: Box<AttemptStart>) -> Attempt {
+        let (_, told) = mpsc::channel(1);
+        let (_, unwanted) = oneshot::channel();
+        let inbox = Inbox { told, unwanted };
+        Attempt::new(self.invoker.shared.clone(), start, &self.schema, inbox)
     }
 
     /// What the partition is told next, in short.

@@ -2,7 +2,6 @@
 
 mod options;
 mod registration;
-mod text;
 mod uri;
 mod view;
 

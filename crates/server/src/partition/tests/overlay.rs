@@ -1,0 +1,111 @@
+//! Overlay and store together read like one map.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use reveille_engine::tx::View;
+use reveille_store::memory::MemoryStore;
+use reveille_store::{Batch, Commit, Lease, PartitionId, Store};
+
+use super::support::Random;
+use crate::partition::overlay::{Overlay, PartitionView};
+
+/// Few keys of several lengths, so that rows meet and prefixes matter.
+fn key(random: &mut Random) -> Bytes {
+    let length = 1 + random.below(3);
+    (0..length).map(|_| b'a' + random.below(3) as u8).collect::<Vec<u8>>().into()
+}
+
+/// Three batches at most are in flight, and become durable in order.
+struct World {
+    store: MemoryStore,
+    lease: Lease,
+    overlay: Overlay,
+    in_flight: Vec<(u64, Batch)>,
+    model: BTreeMap<Bytes, Bytes>,
+}
+
+impl World {
+    fn new() -> World {
+        let store = MemoryStore::new(1);
+        let lease = store.acquire(PartitionId(0)).expect("acquire");
+        let (overlay, model) = (Overlay::default(), BTreeMap::new());
+        World { store, lease, overlay, in_flight: Vec::new(), model }
+    }
+
+    fn write(&mut self, random: &mut Random) {
+        let seq = self.lease.last_seq + 1 + self.in_flight.len() as u64;
+        let mut batch = Batch::default();
+        for _ in 0..random.below(6) {
+            let key = key(random);
+            let value = (random.below(3) > 0).then(|| Bytes::from(vec![random.below(256) as u8]));
+            match &value {
+                Some(value) => self.model.insert(key.clone(), value.clone()),
+                None => self.model.remove(&key),
+            };
+            self.overlay.write(seq, key.clone(), value.clone());
+            batch.writes.push((key, value));
+        }
+        self.in_flight.push((seq, batch));
+    }
+
+    fn commit(&mut self) {
+        let (seq, batch) = self.in_flight.remove(0);
+        let (partition, epoch) = (self.lease.partition, self.lease.epoch);
+        let answers = self.store.commit(&[Commit { partition, epoch, seq, batch: &batch }]);
+        answers.into_iter().for_each(|answer| answer.expect("commit"));
+        self.lease.last_seq = seq;
+        self.overlay.forget(seq, batch.writes.iter().map(|(key, _)| key));
+    }
+
+    fn check(&self, random: &mut Random, context: &str) {
+        let view = PartitionView {
+            overlay: &self.overlay,
+            store: &self.store,
+            partition: self.lease.partition,
+        };
+        let key_read = key(random);
+        let got = view.get(&key_read).expect("get");
+        assert_eq!(got, self.model.get(&key_read).cloned(), "{context}: get {key_read:?}");
+        let (start, end) = (key(random), key(random));
+        let limit = [0, 1, 2, 5, usize::MAX][random.below(5) as usize];
+        let got = view.scan(&start, &end, limit).expect("scan");
+        let expected: Vec<_> = if start < end {
+            let range = self.model.range(start.clone()..end.clone());
+            range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        assert_eq!(got, expected, "{context}: scan {start:?}..{end:?}, {limit}");
+    }
+}
+
+#[test]
+fn reads_are_those_of_one_map() {
+    for seed in 0..200 {
+        let mut random = Random(seed);
+        let mut world = World::new();
+        for step in 0..100 {
+            match random.below(4) {
+                0 | 1 if world.in_flight.len() < 3 => world.write(&mut random),
+                2 if !world.in_flight.is_empty() => world.commit(),
+                _ => {}
+            }
+            world.check(&mut random, &format!("seed {seed}, step {step}"));
+        }
+        while !world.in_flight.is_empty() {
+            world.commit();
+        }
+        assert!(format!("{:?}", world.overlay).contains("rows: {}"), "seed {seed}: rows stay");
+    }
+}
+
+#[test]
+fn a_refused_batch_leaves_no_trace() {
+    let mut random = Random(1);
+    let mut world = World::new();
+    (0..3).for_each(|_| world.write(&mut random));
+    world.overlay.clear();
+    world.model.clear();
+    (0..50).for_each(|step| world.check(&mut random, &format!("step {step}")));
+}
