@@ -9,7 +9,7 @@ use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{DeploymentId, InvocationId};
 use reveille_protocol::message::{Start, StateEntry};
 
-use crate::command::AttemptFailure;
+use crate::command::{AttemptFailure, AttemptId};
 use crate::effect::{AttemptStart, Effect};
 use crate::keys::{self, tag};
 use crate::record::{Kind, Status};
@@ -56,7 +56,7 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
     let record = &invocation.record;
     tx.emit(Effect::StartAttempt(Box::new(AttemptStart {
         id: invocation.id,
-        attempt: record.attempt,
+        attempt: invocation.attempt(),
         deployment: deployment.id,
         protocol_version: record.protocol_version,
         service: record.service.clone(),
@@ -82,7 +82,7 @@ pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> 
         Status::Running => start(tx, &mut invocation),
         Status::BackingOff => match invocation.record.next_retry_at {
             Some(at) if at > tx.now() => {
-                tx.emit(Effect::RetryAt(id, invocation.record.attempt, at));
+                tx.emit(Effect::RetryAt(id, invocation.attempt(), at));
                 Ok(())
             }
             _ => start(tx, &mut invocation),
@@ -100,7 +100,11 @@ pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> 
 
 /// A place became free for an attempt that had to queue: its replay is built again, because the
 /// journal may have grown meanwhile.
-pub fn on_admitted(tx: &mut Tx<'_>, id: InvocationId, attempt: u32) -> Result<(), EngineError> {
+pub fn on_admitted(
+    tx: &mut Tx<'_>,
+    id: InvocationId,
+    attempt: AttemptId,
+) -> Result<(), EngineError> {
     if let Some(mut invocation) = live(tx, id, attempt)? {
         start(tx, &mut invocation)?;
     }
@@ -111,10 +115,10 @@ pub fn on_admitted(tx: &mut Tx<'_>, id: InvocationId, attempt: u32) -> Result<()
 pub fn live(
     tx: &mut Tx<'_>,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
 ) -> Result<Option<Invocation>, EngineError> {
     let found = tx.load(id)?;
-    Ok(found.filter(|i| i.status() == Status::Running && i.record.attempt == attempt))
+    Ok(found.filter(|i| i.status() == Status::Running && i.attempt() == attempt))
 }
 
 /// Ends the current attempt: what it has been sent counts as read.
@@ -124,7 +128,7 @@ pub fn end(tx: &mut Tx<'_>, invocation: &mut Invocation) {
         record.input_open = false;
         record.seen = record.journal_len;
     }
-    tx.emit(Effect::EndAttempt(invocation.id, record.attempt));
+    tx.emit(Effect::EndAttempt(invocation.id, invocation.attempt()));
 }
 
 /// Finds deployment and options: the pinned deployment, else the latest of the service.

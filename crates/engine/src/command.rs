@@ -4,6 +4,8 @@
 //! - Owns: the command shapes and the small types they share with effects.
 //! - Does not own: what follows from a command (the modules named in `lib.rs`).
 
+use std::fmt;
+
 use bytes::Bytes;
 use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{AwakeableId, InvocationId};
@@ -16,6 +18,22 @@ pub type Millis = u64;
 /// Names whoever waits for a [`crate::effect::Reply`]; chosen by the driver, never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
+
+/// Names an attempt of an invocation: numbers count from 1 in every life of an id, and the creation
+/// time tells lives apart that share an id (a workflow key after its retention, an idempotency key).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId {
+    /// When the invocation was created.
+    pub created_at: Millis,
+    /// Counts the attempts of this life from 1.
+    pub number: u32,
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number.fmt(f)
+    }
+}
 
 /// A partition number.
 pub type PartitionNumber = u16;
@@ -108,7 +126,7 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
         /// The attempt whose stream they came from.
-        attempt: u32,
+        attempt: AttemptId,
         /// In order of arrival.
         frames: Vec<Frame>,
     },
@@ -117,7 +135,7 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
         /// The attempt.
-        attempt: u32,
+        attempt: AttemptId,
         /// Why.
         failure: AttemptFailure,
     },
@@ -126,7 +144,7 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
         /// The attempt.
-        attempt: u32,
+        attempt: AttemptId,
         /// True when it was the whole inactivity timeout.
         expired: bool,
     },
@@ -135,7 +153,7 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
         /// The attempt.
-        attempt: u32,
+        attempt: AttemptId,
     },
     /// The timer with this key is due.
     TimerDue {
@@ -147,7 +165,7 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
         /// The attempt that failed.
-        attempt: u32,
+        attempt: AttemptId,
     },
     /// A message from the outbox of another partition.
     Deliver {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{DeploymentId, InvocationId};
 
-use crate::command::{Millis, PartitionNumber, RequestId};
+use crate::command::{AttemptId, Millis, PartitionNumber, RequestId};
 use crate::message::Outcome;
 
 /// One thing to do after the step is durable. Effects of a step are carried out in order.
@@ -32,15 +32,15 @@ pub enum Effect {
     /// Opens a stream to a deployment and replays.
     StartAttempt(Box<AttemptStart>),
     /// Writes a frame to the open stream of an attempt.
-    Forward(InvocationId, u32, Frame),
+    Forward(InvocationId, AttemptId, Frame),
     /// Half-closes the request stream: nothing more will be forwarded.
-    CloseInput(InvocationId, u32),
+    CloseInput(InvocationId, AttemptId),
     /// The attempt is over; its stream may be finished in peace.
-    EndAttempt(InvocationId, u32),
+    EndAttempt(InvocationId, AttemptId),
     /// The attempt is over; its stream is reset.
-    AbortAttempt(InvocationId, u32),
+    AbortAttempt(InvocationId, AttemptId),
     /// Hands back [`crate::command::Command::RetryDue`] at that time.
-    RetryAt(InvocationId, u32, Millis),
+    RetryAt(InvocationId, AttemptId, Millis),
     /// Delivers an outbox message to another partition, at least once.
     Send(PartitionNumber, u64, Bytes),
     /// Tells another partition that its message with this sequence number is durable here.
@@ -61,8 +61,8 @@ pub struct Completed {
 pub struct AttemptStart {
     /// The invocation.
     pub id: InvocationId,
-    /// Attempt number, rising over the life of the invocation.
-    pub attempt: u32,
+    /// The attempt.
+    pub attempt: AttemptId,
     /// Where to send it.
     pub deployment: DeploymentId,
     /// Service protocol version.

@@ -10,7 +10,7 @@ use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{AwaitingOn, ErrorMessage, Suspension};
 
 use crate::attempt;
-use crate::command::AttemptFailure;
+use crate::command::{AttemptFailure, AttemptId};
 use crate::effect::Effect;
 use crate::tx::{EngineError, Tx, decode_payload};
 use crate::{complete, retry, suspend, syscall};
@@ -45,7 +45,7 @@ pub fn violation(doc_code: &'static str, message: String) -> Stop {
 pub fn on_frames(
     tx: &mut Tx<'_>,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
     frames: Vec<Frame>,
 ) -> Result<(), EngineError> {
     let Some(mut invocation) = attempt::live(tx, id, attempt)? else { return Ok(()) };

@@ -58,7 +58,7 @@ pub fn append_notification(
             }
             _ => frame,
         };
-        tx.emit(Effect::Forward(invocation.id, invocation.record.attempt, frame));
+        tx.emit(Effect::Forward(invocation.id, invocation.attempt(), frame));
     }
     match Leaf::of(notification) {
         Some(leaf) if invocation.status() == Status::Suspended => {

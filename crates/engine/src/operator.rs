@@ -124,7 +124,7 @@ pub fn kill(tx: &mut Tx<'_>, id: InvocationId) -> Result<Killed, EngineError> {
     match invocation.status() {
         Status::Completed => return Ok(Killed::AlreadyCompleted),
         Status::Running => {
-            tx.emit(Effect::AbortAttempt(id, invocation.record.attempt));
+            tx.emit(Effect::AbortAttempt(id, invocation.attempt()));
             invocation.record.input_open = false;
         }
         Status::Scheduled | Status::Queued => forget_at_end(&mut invocation),

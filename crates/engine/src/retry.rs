@@ -9,7 +9,7 @@ use reveille_protocol::message::{ErrorBehavior, ErrorMessage};
 use twox_hash::XxHash3_64;
 
 use crate::attempt;
-use crate::command::{AttemptFailure, Millis};
+use crate::command::{AttemptFailure, AttemptId, Millis};
 use crate::complete::{self, End};
 use crate::effect::Effect;
 use crate::keys;
@@ -35,7 +35,7 @@ const POLICY_UNREGISTERED: RetryPolicy = RetryPolicy {
 pub fn on_attempt_failed(
     tx: &mut Tx<'_>,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
     failure: AttemptFailure,
 ) -> Result<(), EngineError> {
     let Some(mut invocation) = attempt::live(tx, id, attempt)? else { return Ok(()) };
@@ -89,9 +89,9 @@ pub fn on_error(
 }
 
 /// The back-off is over.
-pub fn on_due(tx: &mut Tx<'_>, id: InvocationId, attempt: u32) -> Result<(), EngineError> {
+pub fn on_due(tx: &mut Tx<'_>, id: InvocationId, attempt: AttemptId) -> Result<(), EngineError> {
     let Some(mut invocation) = tx.load(id)? else { return Ok(()) };
-    if invocation.status() != Status::BackingOff || invocation.record.attempt != attempt {
+    if invocation.status() != Status::BackingOff || invocation.attempt() != attempt {
         return Ok(());
     }
     attempt::start(tx, &mut invocation)
@@ -128,7 +128,7 @@ fn settle(
             record.last_failure = Some(failure);
             record.set_status(Status::BackingOff);
             record.next_retry_at = Some(at);
-            tx.emit(Effect::RetryAt(invocation.id, record.attempt, at));
+            tx.emit(Effect::RetryAt(invocation.id, invocation.attempt(), at));
             tx.put(invocation);
             return Ok(());
         }

@@ -14,6 +14,7 @@ use reveille_protocol::signal;
 
 use crate::attempt;
 use crate::await_tree::{self, Leaf};
+use crate::command::AttemptId;
 use crate::effect::Effect;
 use crate::journal::is_failure;
 use crate::keys;
@@ -83,7 +84,7 @@ pub fn on_awaiting(
 pub fn on_idle(
     tx: &mut Tx<'_>,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
     expired: bool,
 ) -> Result<(), EngineError> {
     let Some(mut invocation) = attempt::live(tx, id, attempt)? else { return Ok(()) };
@@ -100,7 +101,7 @@ fn close_input(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     let record = &mut invocation.record;
     record.input_open = false;
     record.seen = record.journal_len;
-    tx.emit(Effect::CloseInput(invocation.id, record.attempt));
+    tx.emit(Effect::CloseInput(invocation.id, invocation.attempt()));
 }
 
 /// True when a leaf is neither settled nor likely to be soon.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use reveille_protocol::id::InvocationId;
 
-use crate::command::{Millis, PartitionNumber};
+use crate::command::{AttemptId, Millis, PartitionNumber};
 use crate::effect::Effect;
 use crate::identity::{SecretKey, partition_of};
 use crate::keys;
@@ -106,6 +106,11 @@ impl Invocation {
             service: &self.record.service,
             key: self.record.key.as_deref().unwrap_or_default(),
         }
+    }
+
+    /// Its current or last attempt.
+    pub fn attempt(&self) -> AttemptId {
+        AttemptId { created_at: self.record.created_at, number: self.record.attempt }
     }
 
     /// When a completed invocation is forgotten.

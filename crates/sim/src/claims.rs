@@ -84,7 +84,7 @@ fn started(observer: &Observer, secret_key: &SecretKey, start: &AttemptStart) ->
         let text = format!("attempt {} of {id} replays what is not durable", start.attempt);
         return violation(invariant::DURABLE, text);
     }
-    if life.record.attempt < start.attempt {
+    if life.record.attempt < start.attempt.number {
         let text = format!("attempt {} of {id} was started before it was durable", start.attempt);
         return violation(invariant::DURABLE, text);
     }

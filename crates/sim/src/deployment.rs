@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use reveille_engine::command::{AttemptFailure, Command};
+use reveille_engine::command::{AttemptFailure, AttemptId, Command};
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::record::Kind;
 use reveille_protocol::frame::{Frame, MessageType};
@@ -19,7 +19,6 @@ use reveille_protocol::message::{
 
 use crate::life::LifeKey;
 use crate::machine::{Attempt, Machine, RunState, Stop};
-use crate::mutant::Mutant;
 use crate::programs::{self, Closure, Program};
 use crate::trace::{Checked, invariant, violation};
 use crate::world::{At, Event, World};
@@ -50,8 +49,8 @@ pub struct Stream {
     pub id: InvocationId,
     /// Its life.
     pub life: LifeKey,
-    /// The attempt number.
-    pub number: u32,
+    /// The attempt.
+    pub number: AttemptId,
     /// Who opened it.
     pub at: At,
     /// True for handlers that hold the lock of their key.
@@ -316,16 +315,8 @@ impl World {
         } else {
             self.serving(opened_by.partition)
         };
-        let Some(to) = to.filter(|to| self.is_same_life(*to, stream)) else { return Ok(()) };
+        let Some(to) = to else { return Ok(()) };
         self.apply(to, command)
-    }
-
-    /// False when the id of a stream is in use again by a later life.
-    fn is_same_life(&mut self, at: At, stream: usize) -> bool {
-        let (id, created_at) = self.streams[stream].life;
-        let heard = self.mutant == Mutant::FormerLifeHeard;
-        let Some((driver, around)) = self.driver(at) else { return false };
-        heard || driver.record(&around, id).is_none_or(|record| record.created_at == created_at)
     }
 
     /// A stream that has been silent: asked to suspend, then aborted.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reveille_engine::command::{Command, Millis, RequestId};
+use reveille_engine::command::{AttemptId, Command, Millis, RequestId};
 use reveille_engine::effect::Effect;
 use reveille_engine::identity::SecretKey;
 use reveille_engine::keys::{self, tag};
@@ -89,11 +89,11 @@ pub struct Driver {
     /// Requests without a reply.
     pub requests: BTreeSet<RequestId>,
     /// Live attempts with their stream.
-    pub attempts: BTreeMap<InvocationId, (u32, usize)>,
+    pub attempts: BTreeMap<InvocationId, (AttemptId, usize)>,
     /// Attempts that queue for a place.
-    pub waiting: VecDeque<(InvocationId, u32)>,
+    pub waiting: VecDeque<(InvocationId, AttemptId)>,
     /// Retries by time.
-    pub retries: BTreeSet<(Millis, InvocationId, u32)>,
+    pub retries: BTreeSet<(Millis, InvocationId, AttemptId)>,
     /// When the next turn is planned.
     pub turn_at: Option<Millis>,
     unconfirmed: BTreeMap<(u16, u64), (Bytes, Millis)>,

@@ -57,8 +57,8 @@ pub enum Mutant {
     RefusedRowsKept,
     /// Outcomes of batches behind the one that met the full disk stop the partition.
     LateOutcomeStops,
-    /// Frames of a former life of the same id are delivered. Attempt numbers begin anew with each
-    /// life, so the engine alone cannot tell them from those of the live attempt.
+    /// Frames of a former life of the same id are taken for those of the present one, whose attempt
+    /// numbers begin at 1 again.
     FormerLifeHeard,
     /// After a take-over the timers are read only when something else happens.
     NoFirstTurn,

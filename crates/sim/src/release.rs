@@ -3,7 +3,7 @@
 //! - Owns: what the server's `partition/effects.rs` owns, and the faulty channels behind it.
 //! - Invariant: every effect is checked against the durable history before anybody hears of it.
 
-use reveille_engine::command::{Command, RequestId};
+use reveille_engine::command::{AttemptId, Command, RequestId};
 use reveille_engine::effect::{AttemptStart, Effect, Reply};
 use reveille_engine::keys;
 use reveille_engine::tx::View;
@@ -113,7 +113,7 @@ impl World {
         Ok(())
     }
 
-    fn tell(&mut self, at: At, id: InvocationId, attempt: u32, told: ToSdk) {
+    fn tell(&mut self, at: At, id: InvocationId, attempt: AttemptId, told: ToSdk) {
         let Some((driver, _)) = self.driver(at) else { return };
         if let Some((live, stream)) = driver.attempts.get(&id).copied()
             && live == attempt

@@ -64,12 +64,15 @@ impl World {
     /// The mistake that feeds late frames as if they came from the live attempt.
     fn forge(&mut self, at: At, command: Command) -> Command {
         let Command::Frames { id, attempt, frames } = command else { return command };
-        let mut attempt = attempt;
-        if self.mutant == Mutant::StaleFrames
-            && let Some((driver, around)) = self.driver(at)
+        let (mut attempt, mutant) = (attempt, self.mutant);
+        if let Some((driver, around)) = self.driver(at)
             && let Some(record) = driver.record(&around, id)
         {
-            attempt = record.attempt;
+            match mutant {
+                Mutant::StaleFrames => attempt.number = record.attempt,
+                Mutant::FormerLifeHeard => attempt.created_at = record.created_at,
+                _ => {}
+            }
         }
         Command::Frames { id, attempt, frames }
     }
@@ -87,7 +90,9 @@ impl World {
         let Some(record) = driver.record(&around, *id) else { return true };
         // Reading a completed invocation may forget it, whoever reads.
         let late = record.status() != Status::Completed
-            && (record.attempt != *attempt || record.status() != Status::Running);
+            && (record.attempt != attempt.number
+                || record.created_at != attempt.created_at
+                || record.status() != Status::Running);
         if late {
             self.coverage.hit("late frames");
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reveille_engine::command::{Command, Millis, RequestId};
+use reveille_engine::command::{AttemptId, Command, Millis, RequestId};
 use reveille_engine::identity::SecretKey;
 use reveille_engine::schema::Schema;
 use reveille_protocol::id::{AwakeableId, InvocationId};
@@ -142,7 +142,7 @@ pub struct World {
     /// Failures so far of operations, by `Start.id`.
     pub stumbled: BTreeMap<Bytes, BTreeMap<usize, u32>>,
     /// Attempts that were started: their numbers are used once.
-    pub started: BTreeSet<(Bytes, u32)>,
+    pub started: BTreeSet<(Bytes, AttemptId)>,
     /// Awakeables that one call decided.
     pub decided: BTreeSet<(InvocationId, u32)>,
     /// Most attempts of a partition at a time.

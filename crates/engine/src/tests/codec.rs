@@ -276,7 +276,8 @@ fn no_frame_stops_the_engine() {
             Frame::new(ty, payload.into())
         });
         let frames = frames.collect();
-        world.apply_to(id, crate::command::Command::Frames { id, attempt: 1, frames });
+        let attempt = world.attempts[&id];
+        world.apply_to(id, crate::command::Command::Frames { id, attempt, frames });
         world.tick(10_000);
         world.forget_everything();
     }

@@ -20,6 +20,21 @@ fn frames_of_an_old_attempt_are_ignored() {
     );
 }
 
+/// Found by the simulator: attempt numbers began at 1 again when an id was used again.
+#[test]
+fn frames_and_reports_of_a_former_life_are_ignored() {
+    check(
+        "send W/k/run #1; kill #1; purge #1; tick 1; send W/k/run #1
+         #1/1' run(1) out(old) end; failed #1/1' late; admitted #1/1'; retry #1/1'; expired #1/1'
+         #1/1 out(new) end",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) abort(#1/1) completed(#1 409:killed) reply(r2 done) reply(r3 done) start(#1/1 v7 [Input]) reply(r4 accepted #1)
+            -
+            end(#1/1) completed(#1 new)
+        "#]],
+    );
+}
+
 #[test]
 fn reports_of_an_old_attempt_are_ignored() {
     check(

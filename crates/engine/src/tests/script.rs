@@ -5,7 +5,8 @@
 //! | `with v6 rr max=3` | options of the schema (`schema.rs`) |
 //! | `partitions 2` | more than one partition, before anything else |
 //! | `invoke S/h #1`, `send O/k/x #2` | an ingress call or send; `ik=`, `at=+ms`, `p1` may follow |
-//! | `#1 run(1) end` | frames from the current attempt of `#1`; `#1/1` is attempt 1 (`frame.rs`) |
+//! | `#1 run(1) end` | frames from the current attempt of `#1`; `#1/1` is attempt 1 (`frame.rs`),
+//! | | `#1/1'` that of a former life of the id |
 //! | `failed #1 text`, `idle #1`, `expired #1`, `admitted #1` | what the invoker reports |
 //! | `tick 500`, `pass 500`, `refire`, `retry #1/1` | the clock: with, without what is due; late echoes |
 //! | `resolve #1.17 v`, `reject`, `describe` | an awakeable; `?` for a wrong secret, `key=` |
@@ -22,7 +23,9 @@ use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{InputCommand, Value};
 
-use crate::command::{AttemptFailure, Command, Invoke, Source, Target, WaitName, WaitTarget};
+use crate::command::{
+    AttemptFailure, AttemptId, Command, Invoke, Source, Target, WaitName, WaitTarget,
+};
 use crate::identity;
 use crate::keys::{self, Instance, tag};
 use crate::message::Outcome;
@@ -260,14 +263,21 @@ fn report(world: &mut World, verb: &str, words: &[&str]) {
 }
 
 /// `#1` is its current attempt, `#1/2` the second.
-fn attempt(world: &World, text: &str) -> (InvocationId, u32) {
-    match text.split_once('/') {
-        Some((alias, attempt)) => (world.id(alias), attempt.parse().expect("a number")),
-        None => {
-            let id = world.id(text);
-            (id, world.attempts.get(&id).copied().unwrap_or(1))
-        }
+fn attempt(world: &World, text: &str) -> (InvocationId, AttemptId) {
+    let (alias, number) = text.split_once('/').unwrap_or((text, ""));
+    let id = world.id(alias);
+    let mut attempt =
+        world.attempts.get(&id).copied().unwrap_or(AttemptId { created_at: world.now, number: 1 });
+    if let Some(record) = world.record(id) {
+        attempt.created_at = record.created_at;
     }
+    if let Some(number) = number.strip_suffix('\'') {
+        attempt.created_at -= 1;
+        attempt.number = number.parse().expect("a number");
+    } else if !number.is_empty() {
+        attempt.number = number.parse().expect("a number");
+    }
+    (id, attempt)
 }
 
 /// `+500` is relative to now, `500` to the beginning.

@@ -6,7 +6,7 @@ use reveille_protocol::message::{
     Notification, ProposeRunCompletionAck, Start, StateEntry, notification,
 };
 
-use crate::command::Millis;
+use crate::command::{AttemptId, Millis};
 use crate::effect::{AttemptStart, Completed, Effect, Receipt, Reply};
 use crate::keys;
 use crate::message::{Message, Outcome};
@@ -200,7 +200,7 @@ fn named(world: &World, text: &str) -> String {
         .fold(text.to_owned(), |text, (id, alias)| text.replace(&id.to_string(), alias))
 }
 
-fn at_attempt(world: &mut World, id: InvocationId, attempt: u32) -> String {
+fn at_attempt(world: &mut World, id: InvocationId, attempt: AttemptId) -> String {
     format!("{}/{attempt}", world.alias(id))
 }
 

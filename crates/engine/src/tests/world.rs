@@ -11,7 +11,7 @@ use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{Future, Suspension};
 
-use crate::command::{Command, Millis};
+use crate::command::{AttemptId, Command, Millis};
 use crate::effect::Effect;
 use crate::identity::{self, SecretKey};
 use crate::keys::{self, tag};
@@ -56,10 +56,10 @@ pub struct World {
     pub ids: BTreeMap<String, InvocationId>,
     pub aliases: BTreeMap<InvocationId, String>,
     pub minted: BTreeMap<String, AwakeableId>,
-    pub attempts: BTreeMap<InvocationId, u32>,
+    pub attempts: BTreeMap<InvocationId, AttemptId>,
     /// Every timer key that was ever set, to fire late ones.
     pub timers_seen: BTreeSet<Bytes>,
-    pub retries: Vec<(InvocationId, u32, Millis)>,
+    pub retries: Vec<(InvocationId, AttemptId, Millis)>,
     /// Messages on their way: sender, receiver, sequence number, message.
     pub mail: Vec<(u16, u16, u64, Bytes)>,
     pub requests: u64,
@@ -193,10 +193,10 @@ impl World {
     }
 
     /// Remembers what the live attempt of an invocation suspends on, for the naive model.
-    pub fn remember_tree(&mut self, id: InvocationId, attempt: u32, frames: &[Frame]) {
-        let live = self
-            .record(id)
-            .filter(|record| record.status() == Status::Running && record.attempt == attempt);
+    pub fn remember_tree(&mut self, id: InvocationId, attempt: AttemptId, frames: &[Frame]) {
+        let live = self.record(id).filter(|record| {
+            record.status() == Status::Running && record.attempt == attempt.number
+        });
         let suspension = frames.iter().find(|frame| frame.ty == MessageType::SUSPENSION);
         if let (Some(_), Some(frame)) = (live, suspension) {
             let message: Suspension = frame.decode().unwrap_or_default();

@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::response::Parts;
-use reveille_engine::command::{AttemptFailure, Command};
+use reveille_engine::command::{AttemptFailure, AttemptId, Command};
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
@@ -44,7 +44,7 @@ pub(super) struct Attempt {
     shared: Arc<Shared>,
     _obituary: Obituary,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
     abort_timeout_ms: u64,
     call: Call,
     inbox: Inbox,
@@ -134,7 +134,7 @@ impl Attempt {
 
     async fn tell_failed(&self, failure: AttemptFailure) {
         let (id, attempt) = (self.id, self.attempt);
-        tracing::debug!(%id, attempt, code = failure.doc_code, "attempt failed: {}", failure.message);
+        tracing::debug!(%id, %attempt, code = failure.doc_code, "attempt failed: {}", failure.message);
         self.tell(Command::AttemptFailed { id, attempt, failure }).await;
     }
 

@@ -30,7 +30,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use reveille_engine::command::Command;
+use reveille_engine::command::{AttemptId, Command};
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::Frame;
@@ -91,7 +91,7 @@ impl Inbox {
 struct Obituary {
     shared: Arc<Shared>,
     id: InvocationId,
-    attempt: u32,
+    attempt: AttemptId,
 }
 
 impl Drop for Obituary {

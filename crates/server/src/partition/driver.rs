@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reveille_engine::command::{AttemptFailure, Command};
+use reveille_engine::command::{AttemptFailure, AttemptId, Command};
 use reveille_engine::effect::Effect;
 use reveille_engine::identity::SecretKey;
 use reveille_engine::schema::Schema;
@@ -223,7 +223,7 @@ impl Driver {
     fn refuse(
         &mut self,
         effects: Vec<Effect>,
-        speaker: Option<(InvocationId, u32)>,
+        speaker: Option<(InvocationId, AttemptId)>,
     ) -> Result<(), EngineError> {
         let message = "a key or value is too long to be stored, nothing was changed";
         warn!(partition = self.parts.partition, "{message}");

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
-use reveille_engine::command::{AttemptFailure, Command, Millis, RequestId};
+use reveille_engine::command::{AttemptFailure, AttemptId, Command, Millis, RequestId};
 use reveille_engine::effect::{AttemptStart, Completed, Effect, Reply};
 use reveille_engine::schema::Schema;
 use reveille_protocol::id::InvocationId;
@@ -36,7 +36,7 @@ pub struct Outputs {
     parked: HashMap<InvocationId, Vec<RequestId>>,
     attempts: HashMap<InvocationId, LiveAttempt>,
     places: Places,
-    retries: BTreeSet<(Millis, InvocationId, u32)>,
+    retries: BTreeSet<(Millis, InvocationId, AttemptId)>,
     outgoing: HashMap<u16, VecDeque<Mail>>,
     unconfirmed: Unconfirmed,
     /// When attempts may be asked again to make room.
@@ -46,7 +46,7 @@ pub struct Outputs {
 }
 
 struct LiveAttempt {
-    attempt: u32,
+    attempt: AttemptId,
     handle: AttemptHandle,
     heard_at: Instant,
     /// It was asked to make room since it was last heard from.
@@ -300,7 +300,7 @@ impl Outputs {
     fn tell_attempt(
         &mut self,
         id: InvocationId,
-        attempt: u32,
+        attempt: AttemptId,
         message: ToAttempt,
     ) -> Option<Command> {
         let live = self.attempts.get(&id).filter(|live| live.attempt == attempt)?;
@@ -308,11 +308,11 @@ impl Outputs {
             Ok(()) => None,
             Err(mpsc::error::TrySendError::Closed(_)) => {
                 // The task has ended and its last word is in the mailbox.
-                debug!(%id, attempt, "a frame came too late for its attempt");
+                debug!(%id, %attempt, "a frame came too late for its attempt");
                 None
             }
             Err(mpsc::error::TrySendError::Full(_)) => {
-                warn!(%id, attempt, "the deployment does not read, the attempt is aborted");
+                warn!(%id, %attempt, "the deployment does not read, the attempt is aborted");
                 self.attempts.remove(&id);
                 let message = format!(
                     "the deployment left {} notifications unread",
@@ -324,7 +324,7 @@ impl Outputs {
         }
     }
 
-    fn end(&mut self, id: InvocationId, attempt: u32, message: ToAttempt) {
+    fn end(&mut self, id: InvocationId, attempt: AttemptId, message: ToAttempt) {
         if self.attempts.get(&id).is_some_and(|live| live.attempt == attempt)
             && let Some(live) = self.attempts.remove(&id)
         {

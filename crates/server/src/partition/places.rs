@@ -7,6 +7,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use reveille_engine::command::AttemptId;
 use reveille_protocol::id::InvocationId;
 
 /// Who may open a stream, and who waits for it.
@@ -15,7 +16,7 @@ pub struct Places {
     max: usize,
     /// Admitted, but the attempt is not durable yet.
     promised: HashSet<InvocationId>,
-    queue: VecDeque<(InvocationId, u32)>,
+    queue: VecDeque<(InvocationId, AttemptId)>,
 }
 
 impl Places {
@@ -26,7 +27,7 @@ impl Places {
 
     /// Takes a place while `live` others are taken, or queues and returns false. An attempt that
     /// follows another one of its invocation at once `keeps` its place.
-    pub fn take(&mut self, live: usize, id: InvocationId, attempt: u32, keeps: bool) -> bool {
+    pub fn take(&mut self, live: usize, id: InvocationId, attempt: AttemptId, keeps: bool) -> bool {
         let promised = self.promised.remove(&id);
         let free = self.queue.is_empty() && live + self.promised.len() < self.max;
         if promised || keeps || free {
@@ -37,7 +38,7 @@ impl Places {
     }
 
     /// Promises a free place to the attempt that has queued longest.
-    pub fn admit(&mut self, live: usize) -> Option<(InvocationId, u32)> {
+    pub fn admit(&mut self, live: usize) -> Option<(InvocationId, AttemptId)> {
         if !self.can_admit(live) {
             return None;
         }

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
-use reveille_engine::command::Command;
+use reveille_engine::command::{AttemptId, Command};
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
@@ -50,7 +50,7 @@ pub(super) fn encoded(frames: &[Frame]) -> Bytes {
 pub(super) fn start() -> Box<AttemptStart> {
     Box::new(AttemptStart {
         id: InvocationId::from_parts(1, 2),
-        attempt: 3,
+        attempt: AttemptId { created_at: 1, number: 3 },
         deployment: DeploymentId(1),
         protocol_version: 7,
         service: "Greeter".to_owned(),

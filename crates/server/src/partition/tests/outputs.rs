@@ -6,7 +6,7 @@ use reveille_engine::schema::Schema;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 
-use super::support::{attempt, id, outputs, schema};
+use super::support::{attempt, attempt_id, id, outputs, schema};
 use crate::partition::Partitions;
 use crate::partition::effects::Outputs;
 use crate::partition::handle::Mail;
@@ -22,8 +22,8 @@ fn start(outputs: &mut Outputs, schema: &Schema, number: u128, attempt_number: u
     assert!(outputs.carry_out(effect, schema).is_none(), "the deployment is known");
 }
 
-fn end(outputs: &mut Outputs, schema: &Schema, number: u128, attempt: u32) {
-    let effect = Effect::EndAttempt(id(number), attempt);
+fn end(outputs: &mut Outputs, schema: &Schema, number: u128, attempt_number: u32) {
+    let effect = Effect::EndAttempt(id(number), attempt_id(attempt_number));
     assert!(outputs.carry_out(effect, schema).is_none(), "nothing follows");
 }
 
@@ -92,7 +92,7 @@ async fn silent_attempts_are_asked_once_to_make_room() {
     assert_eq!(due_at(&mut outputs, begun), [""; 0]);
     let check = outputs.next_check().expect("the driver must come back by itself");
     assert_eq!(check, begun + SILENCE);
-    let heard = Command::Frames { id: id(2), attempt: 1, frames: Vec::new() };
+    let heard = Command::Frames { id: id(2), attempt: attempt_id(1), frames: Vec::new() };
     outputs.heard_from(&heard);
     assert_eq!(due_at(&mut outputs, begun + SILENCE), ["idle 1 1"]);
     assert_eq!(outputs.next_check(), Some(begun + 2 * SILENCE));
@@ -153,7 +153,8 @@ async fn messages_are_sent_again_until_they_are_confirmed() {
 async fn retries_are_due_in_order_and_a_bounded_number_at_a_time() {
     let (mut outputs, schema, _mailboxes) = rig(1);
     for attempt in 0..600 {
-        outputs.carry_out(Effect::RetryAt(id(1), attempt, 1_000 - u64::from(attempt)), &schema);
+        let retry = Effect::RetryAt(id(1), attempt_id(attempt), 1_000 - u64::from(attempt));
+        outputs.carry_out(retry, &schema);
     }
     assert_eq!(outputs.next_due(), Some(401));
     let first = due(&mut outputs);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reveille_engine::command::{Command, Invoke, Millis, Source, Target};
+use reveille_engine::command::{AttemptId, Command, Invoke, Millis, Source, Target};
 use reveille_engine::effect::{AttemptStart, Reply};
 use reveille_engine::identity::SecretKey;
 use reveille_engine::schema::{
@@ -136,10 +136,15 @@ pub(super) fn invoke(
     })
 }
 
-pub(super) fn attempt(number: u128, attempt: u32) -> Box<AttemptStart> {
+/// An attempt of the only life that tests know.
+pub(super) fn attempt_id(number: u32) -> AttemptId {
+    AttemptId { created_at: 1, number }
+}
+
+pub(super) fn attempt(number: u128, attempt_number: u32) -> Box<AttemptStart> {
     Box::new(AttemptStart {
         id: id(number),
-        attempt,
+        attempt: attempt_id(attempt_number),
         deployment: DEPLOYMENT,
         protocol_version: 7,
         service: "cart".to_owned(),
