@@ -5,17 +5,28 @@
 
 use std::borrow::Cow;
 
+use reveille_engine::keys::NAME_BYTES_MAX;
+
 use super::error::IngressError;
 
 /// Decodes an object or workflow key: `+` stays, a malformed escape stays as it is, and what is not
 /// UTF-8 afterwards is refused.
 pub fn decode_key(segment: &str) -> Result<String, IngressError> {
-    match decode(segment, false) {
-        Cow::Borrowed(_) => Ok(segment.to_owned()),
-        Cow::Owned(bytes) => {
-            String::from_utf8(bytes).map_err(|error| IngressError::KeyNotUtf8(error.utf8_error()))
-        }
+    let key = match decode(segment, false) {
+        Cow::Borrowed(_) => segment.to_owned(),
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map_err(|error| IngressError::KeyNotUtf8(error.utf8_error()))?,
+    };
+    check_key_len("object key", &key)?;
+    Ok(key)
+}
+
+/// Refuses keys that do not fit into the rows of the store.
+pub fn check_key_len(what: &'static str, key: &str) -> Result<(), IngressError> {
+    if key.len() <= NAME_BYTES_MAX {
+        return Ok(());
     }
+    Err(IngressError::KeyTooLong { what, len: key.len() })
 }
 
 /// Finds a parameter in a query string: the first one of that name, `+` read as a space.

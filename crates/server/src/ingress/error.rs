@@ -8,6 +8,7 @@
 use std::str::Utf8Error;
 
 use http::StatusCode;
+use reveille_engine::keys::NAME_BYTES_MAX;
 use reveille_protocol::id::{AwakeableIdError, IdError, InvocationId};
 
 use super::route::Query;
@@ -69,6 +70,14 @@ pub enum IngressError {
     /// The key is not UTF-8 after decoding. Fix the request.
     #[error("bad path, cannot decode key: {0}")]
     KeyNotUtf8(Utf8Error),
+    /// Use a shorter key.
+    #[error("the {what} has {len} bytes, at most {NAME_BYTES_MAX} fit")]
+    KeyTooLong {
+        /// Object key or idempotency key.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+    },
     /// Register the service, or fix the name.
     #[error("service '{0}' not found, make sure to register the service before calling it.")]
     ServiceNotFound(String),

@@ -18,7 +18,7 @@ use reveille_engine::schema::{HandlerKind, Schema};
 use reveille_protocol::id::InvocationId;
 
 use super::body::{Chunks, IDEMPOTENCY_KEY, encode_input};
-use super::decode::query_parameter;
+use super::decode::{check_key_len, query_parameter};
 use super::error::IngressError;
 use super::response::{self, Answer};
 use super::route::{self, InvokePath, Resolved};
@@ -104,7 +104,10 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, IngressErr
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     match value.to_str() {
         Ok("") => Ok(None),
-        Ok(key) => Ok(Some(key.to_owned())),
+        Ok(key) => {
+            check_key_len("idempotency key", key)?;
+            Ok(Some(key.to_owned()))
+        }
         Err(_) => Err(IngressError::IdempotencyKey(format!("{value:?}"))),
     }
 }

@@ -307,3 +307,18 @@ async fn id_of(path: &str, idempotency_key: &str) -> InvocationId {
     ingress.handle(post(path, &[("idempotency-key", idempotency_key)], "")).await;
     receiver.recv().await.unwrap()
 }
+
+/// Keys are parts of row keys: what does not fit is refused at the edge, before anything happens.
+#[tokio::test]
+async fn keys_that_do_not_fit() {
+    let long = "k".repeat(16 * 1024 + 1);
+    let fits = "k".repeat(16 * 1024);
+    let answer = exchange(post(&format!("/O/{fits}/h"), &[], ""), Ok(value("2"))).await;
+    assert!(answer.contains("200"), "{answer}");
+    let headers = [("idempotency-key", long.as_str())];
+    for request in [post(&format!("/O/{long}/h"), &[], ""), post("/S/h", &headers, "")] {
+        let answer = exchange(request, Ok(value("2"))).await;
+        assert!(answer.starts_with("400"), "the partition hears nothing: {answer}");
+        assert!(answer.contains("has 16385 bytes, at most 16384 fit"), "{answer}");
+    }
+}
