@@ -5,13 +5,17 @@
 //! - Owns: the file `acked`.
 //! - Invariant: a number is written only when its commit is durable, so the file never runs ahead
 //!   of the journals. It is written, not synced, with each commit: that survives the death of the
-//!   process. It is synced at most once a second, so after a power failure it may lag behind.
+//!   process. A thread of its own syncs it at most once a second, so that no commit waits for that;
+//!   after a power failure it may lag behind.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{Read, Write},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::directory::{ACKED, failed};
@@ -24,10 +28,27 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// The open side file.
 #[derive(Debug)]
 pub(super) struct Acked {
-    file: File,
     path: PathBuf,
-    synced_at: Instant,
+    shared: Arc<Shared>,
+    syncer: Option<JoinHandle<()>>,
+}
+
+/// What the committing thread and the syncing thread share.
+#[derive(Debug)]
+struct Shared {
+    file: File,
+    progress: Mutex<Progress>,
+    closing: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Written since the last sync.
     dirty: bool,
+    /// A sync failed: what the disk holds is not known any more.
+    failed: bool,
+    /// The store is being closed.
+    closing: bool,
 }
 
 impl Acked {
@@ -64,31 +85,76 @@ impl Acked {
                 .and_then(|()| file.sync_all())
                 .map_err(failed("write", &path))?;
         }
-        Ok((Acked { file, path, synced_at: Instant::now(), dirty: false }, number))
+        let shared = Shared { file, progress: Mutex::default(), closing: Condvar::new() };
+        let shared = Arc::new(shared);
+        let syncing = Arc::clone(&shared);
+        let syncer = thread::Builder::new()
+            .name("acked-sync".to_owned())
+            .spawn(move || syncing.run())
+            .map_err(failed("start a thread for", &path))?;
+        Ok((Acked { path, shared, syncer: Some(syncer) }, number))
     }
 
     /// Remembers that every commit up to `number` is durable.
     pub(super) fn record(&mut self, number: u64) -> Result<(), StoreError> {
         let offset = (number % 2) * SLOT_BYTES as u64;
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| self.file.write_all(&encode(number)))
-            .map_err(failed("write", &self.path))?;
-        self.dirty = true;
-        if self.synced_at.elapsed() >= SYNC_INTERVAL {
-            self.sync()?;
+        let file = &self.shared.file;
+        file.write_all_at(&encode(number), offset).map_err(failed("write", &self.path))?;
+        let mut progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.dirty = true;
+        if progress.failed {
+            let error = std::io::Error::other("an earlier sync failed");
+            return Err(failed("sync", &self.path)(error));
         }
         Ok(())
     }
 
-    /// Syncs the file if it was written since the last time.
+    /// Syncs the file now.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
-        if self.dirty {
-            self.file.sync_data().map_err(failed("sync", &self.path))?;
-            self.dirty = false;
-            self.synced_at = Instant::now();
+        self.shared.sync().map_err(failed("sync", &self.path))
+    }
+}
+
+impl Drop for Acked {
+    fn drop(&mut self) {
+        let mut progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.closing = true;
+        drop(progress);
+        self.shared.closing.notify_all();
+        if let Some(syncer) = self.syncer.take() {
+            // A panic of the thread was printed; the file lags behind as after a power failure.
+            let _ended = syncer.join();
         }
-        Ok(())
+    }
+}
+
+impl Shared {
+    /// Syncs once a second until the store is closed.
+    fn run(&self) {
+        loop {
+            let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = self.closing.wait_timeout_while(progress, SYNC_INTERVAL, |p| !p.closing);
+            let closing = waited.unwrap_or_else(PoisonError::into_inner).0.closing;
+            if closing {
+                return;
+            }
+            // The next commit answers for it: `record` reports a sync that failed.
+            let _reported = self.sync();
+        }
+    }
+
+    /// Syncs the file if it was written since the last time.
+    fn sync(&self) -> std::io::Result<()> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut progress.dirty) {
+            return Ok(());
+        }
+        drop(progress);
+        let result = self.file.sync_data();
+        if result.is_err() {
+            self.progress.lock().unwrap_or_else(PoisonError::into_inner).failed = true;
+        }
+        result
     }
 }
 
