@@ -195,6 +195,9 @@ pub enum Command {
 pub struct Invoke {
     /// Its id: derived from the target when it is idempotent, else fresh (see [`crate::identity`]).
     pub id: InvocationId,
+    /// True when the id was made for this invocation alone: nothing can exist under it, so nobody
+    /// looks. A derived id names what may be there already.
+    pub fresh: bool,
     /// What is invoked.
     pub target: Target,
     /// The `Input` payload: headers and body, already encoded as an `InputCommand`.

@@ -88,7 +88,7 @@ fn existing(tx: &mut Tx<'_>, invoke: &Invoke) -> Result<Option<Invocation>, Engi
     {
         tx.load(identity::workflow_run_id(&service.name, key))?;
     }
-    tx.load(invoke.id)
+    if invoke.fresh { Ok(None) } else { tx.load(invoke.id) }
 }
 
 /// Creates and begins an invocation; `None` when its handler is not registered.

@@ -238,12 +238,15 @@ struct StoredInvoke {
     caller: Option<StoredCaller>,
     #[prost(bytes = "bytes", tag = "9")]
     sender: Bytes,
+    #[prost(bool, tag = "10")]
+    fresh: bool,
 }
 
 impl StoredInvoke {
     fn from_invoke(invoke: &Invoke) -> StoredInvoke {
         StoredInvoke {
             id: id_bytes(invoke.id),
+            fresh: invoke.fresh,
             service: invoke.target.service.clone(),
             key: invoke.target.key.clone(),
             handler: invoke.target.handler.clone(),
@@ -265,6 +268,7 @@ impl StoredInvoke {
         };
         Some(Invoke {
             id: keys::parse_id(&self.id)?,
+            fresh: self.fresh,
             target: Target { service: self.service, key: self.key, handler: self.handler },
             input: self.input,
             idempotency_key: self.idempotency_key,

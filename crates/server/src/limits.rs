@@ -148,3 +148,6 @@ pub const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest pause between two pieces of a request body, in milliseconds.
 pub const INGRESS_BODY_PAUSE_MS: u64 = 60_000;
+
+/// Committed rows that one partition keeps in memory because they are likely to be read soon.
+pub const RECENT_ROWS_BYTES: usize = 2 << 20;

@@ -169,8 +169,10 @@ impl World {
         let wait = delay == 0 && self.rng.one_in(2);
         let input = InputCommand { value: Some(value(&callee.input)), ..InputCommand::default() };
         let level = callee.input.as_bytes().first().map_or(0, |digit| digit - b'0');
+        let fresh = callee.idempotency_key.is_none() && target.handler != "run";
         let invoke = Invoke {
             id,
+            fresh,
             target,
             input: prost::Message::encode_to_vec(&input).into(),
             idempotency_key: callee.idempotency_key,
@@ -179,7 +181,6 @@ impl World {
             source: Source::Ingress,
         };
         let request = RequestId(0);
-        let fresh = invoke.idempotency_key.is_none() && invoke.target.handler != "run";
         let command = Command::Invoke { request, invoke: Box::new(invoke), wait };
         if fresh {
             // Without a key a repeated request is another invocation, so it is sent once.

@@ -218,8 +218,7 @@ impl Driver {
         };
         self.open_since = None;
         if mutant == Mutant::OverlayForgotten {
-            let keys = batch.batch.writes.iter().map(|(key, _)| key);
-            self.overlay.forget(batch.seq, keys);
+            self.overlay.clear();
         }
         self.in_flight.push_back(batch.clone());
         Some(batch)
@@ -246,7 +245,7 @@ impl Driver {
             Ok(()) => {
                 let Some(batch) = self.in_flight.pop_front() else { return Outcome::Nothing };
                 self.lease.last_seq = batch.seq;
-                self.overlay.forget(batch.seq, batch.batch.writes.iter().map(|(key, _)| key));
+                self.overlay.committed(batch.seq, batch.batch.writes.iter().map(|(key, _)| key));
                 Outcome::Release(batch.effects)
             }
             Err(StoreError::Full) => Outcome::Full,

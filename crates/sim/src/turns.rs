@@ -9,7 +9,7 @@ use reveille_engine::command::Command;
 use reveille_engine::keys::{self, tag};
 use reveille_engine::record::Status;
 use reveille_engine::tx::{EngineError, View};
-use reveille_store::{Commit, Store, StoreError};
+use reveille_store::{Commit, PartitionId, Store, StoreError};
 
 use crate::coverage;
 use crate::driver::{Mode, Outcome};
@@ -54,6 +54,11 @@ impl World {
                     }
                 }
                 Err(EngineError::View(_)) => return self.die(at.process),
+                // What it remembers and what its successor has written since do not fit together. It
+                // stops, as it would at its next commit; nothing of this left it.
+                Err(_) if self.owners[usize::from(at.partition)] != at.process => {
+                    return self.die(at.process);
+                }
                 Err(error) => return violation(invariant::ROWS, error.to_string()),
             }
         }
@@ -233,7 +238,8 @@ impl World {
             .collect();
         let results = self.processes[process].store.commit(&commits);
         let mut reports = Vec::new();
-        let mut dead = false;
+        // A crash kills the process even when every commit of the call was refused for another reason.
+        let mut dead = self.processes[process].store.get(PartitionId::META, b"").is_err();
         for (submission, result) in submissions.iter().zip(results) {
             self.coverage.hit(match &result {
                 Ok(()) => "commit: durable",

@@ -89,7 +89,8 @@ fn check(version: u32, row: &Row) {
     let suspension = format!("Suspension {}", row.awaited);
     let mut attempt = machine(version, row.handler, &[]);
     let connected = advance(&mut attempt);
-    assert_eq!(connected, written, "{context}: repeatable");
+    // Compared as text: a sleep ends later when it begins later.
+    assert_eq!(text(&connected), text(&written), "{context}: repeatable");
     assert_eq!(text(&close(&mut attempt)), suspension, "{context}: suspended");
 
     // A later attempt that finds the commands in its journal, and then also their result.

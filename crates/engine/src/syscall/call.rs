@@ -29,13 +29,14 @@ pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> R
     let idempotency_key = command.idempotency_key;
     let (service, handler) = (command.service_name, command.handler_name);
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
-    let id = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
     let pending = Pending { target: id_bytes(id), ..Pending::default() };
     await_completion(tx, invocation, command.result_completion_id, frame.ty, pending);
     tx.send(Message::Invoke(Box::new(Invoke {
         id,
+        fresh,
         target,
         input: input(command.headers, command.parameter),
         idempotency_key,
@@ -56,11 +57,12 @@ pub fn on_one_way_call(
     let idempotency_key = command.idempotency_key;
     let (service, handler) = (command.service_name, command.handler_name);
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
-    let id = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
     tx.send(Message::Invoke(Box::new(Invoke {
         id,
+        fresh,
         target,
         input: input(command.headers, command.parameter),
         idempotency_key,
@@ -120,22 +122,23 @@ fn check_scope(scope: Option<&str>, limit_key: Option<&str>) -> Result<(), Stop>
     Ok(())
 }
 
-/// The id of the callee: derived from the target when that is idempotent, else from the command.
+/// The id of the callee and whether it is fresh: derived from the target when that is idempotent,
+/// else from the command, which is stored once.
 fn callee_id(
     tx: &Tx<'_>,
     parent: &Invocation,
     target: &Target,
     idempotency_key: Option<&str>,
-) -> InvocationId {
+) -> (InvocationId, bool) {
     let handler = tx.context.schema.handler(&target.service, &target.handler);
     let run = handler.is_some_and(|(_, handler)| handler.kind == HandlerKind::Workflow);
     match (run, target.key.as_deref(), idempotency_key) {
-        (true, Some(key), _) => identity::workflow_run_id(&target.service, key),
-        (_, _, Some(idempotency_key)) => identity::idempotent_id(target, idempotency_key),
+        (true, Some(key), _) => (identity::workflow_run_id(&target.service, key), false),
+        (_, _, Some(idempotency_key)) => (identity::idempotent_id(target, idempotency_key), false),
         (_, key, None) => {
             let record = &parent.record;
             let index = record.commands_len;
-            identity::child_id(parent.id, record.created_at, index, key, tx.now())
+            (identity::child_id(parent.id, record.created_at, index, key, tx.now()), true)
         }
     }
 }

@@ -103,6 +103,7 @@ fn messages() -> Vec<Message> {
     let invoke = |caller, source, key: Option<&str>| {
         Message::Invoke(Box::new(Invoke {
             id: id(),
+            fresh: key.is_some(),
             target: Target { service: "O".into(), key: key.map(Into::into), handler: "x".into() },
             input: "in".into(),
             idempotency_key: key.map(Into::into),

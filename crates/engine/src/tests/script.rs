@@ -148,8 +148,10 @@ fn invoke(world: &mut World, waits: bool, words: &[&str]) {
     world.name(id, words[1]);
     let value = Some(Value { content: "in".into() });
     let input = InputCommand { headers: Vec::new(), value, name: String::new() };
+    let derived = idempotency_key.is_some() || target.handler == "run";
     let invoke = Invoke {
         id,
+        fresh: !derived,
         target,
         input: input.encode_to_vec().into(),
         idempotency_key,

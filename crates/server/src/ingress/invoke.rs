@@ -81,9 +81,10 @@ where
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let input = encode_input(path_and_query, &parts.headers, &body);
     let target = Target { service: service.name.clone(), key, handler: handler.name.clone() };
-    let id = id_of(&target, handler.kind, idempotency_key.as_deref(), now);
+    let (id, fresh) = id_of(&target, handler.kind, idempotency_key.as_deref(), now);
     let source = Source::Ingress;
-    let invoke = Invoke { id, target, input, idempotency_key, start_at, caller: None, source };
+    let caller = None;
+    let invoke = Invoke { id, fresh, target, input, idempotency_key, start_at, caller, source };
     Ok((invoke, wait))
 }
 
@@ -118,13 +119,15 @@ fn id_of(
     kind: HandlerKind,
     idempotency_key: Option<&str>,
     now: Millis,
-) -> InvocationId {
+) -> (InvocationId, bool) {
     match (kind, target.key.as_deref(), idempotency_key) {
-        (HandlerKind::Workflow, Some(key), _) => identity::workflow_run_id(&target.service, key),
-        (_, _, Some(idempotency_key)) => identity::idempotent_id(target, idempotency_key),
+        (HandlerKind::Workflow, Some(key), _) => {
+            (identity::workflow_run_id(&target.service, key), false)
+        }
+        (_, _, Some(idempotency_key)) => (identity::idempotent_id(target, idempotency_key), false),
         (_, key, None) => {
             let (placement, random) = random::placement_and_random();
-            identity::fresh_id(key, placement, now, random)
+            (identity::fresh_id(key, placement, now, random), true)
         }
     }
 }

@@ -292,7 +292,7 @@ impl Driver {
                 debug_assert_eq!(batch.seq, committed.seq, "batches become durable in order");
                 self.lease.last_seq = batch.seq;
                 let keys = batch.batch.writes.iter().map(|(key, _)| key);
-                self.overlay.forget(batch.seq, keys);
+                self.overlay.committed(batch.seq, keys);
                 self.release(batch.effects);
             }
             Err(StoreError::Full) => {

@@ -1,14 +1,17 @@
-//! What a partition has written but not yet committed, laid over the store.
+//! What a partition has written but not yet committed, and has just committed, laid over the store.
 //!
-//! - Owns: read-your-writes over batches in flight.
+//! - Owns: read-your-writes over batches in flight; a bounded memory of recent rows.
 //! - Invariant: a row is in the overlay from the step that writes it until a batch with its latest
 //!   value is durable, so reads never go back in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use reveille_engine::keys::tag;
 use reveille_engine::tx::{View, ViewError};
 use reveille_store::{PartitionId, Store};
+
+use crate::limits;
 
 #[derive(Debug)]
 struct Row {
@@ -16,11 +19,28 @@ struct Row {
     value: Option<Bytes>,
 }
 
-/// Uncommitted rows by key, each with the batch that carries its latest value.
+/// Uncommitted rows by key, each with the batch that carries its latest value, and the most recent
+/// of those that are committed.
 #[derive(Debug, Default)]
 pub struct Overlay {
     rows: BTreeMap<Bytes, Row>,
+    /// Committed rows in order of their batches, and what they take.
+    recent: VecDeque<Recent>,
+    recent_bytes: usize,
 }
+
+#[derive(Debug)]
+struct Recent {
+    batch: u64,
+    key: Bytes,
+    len: usize,
+}
+
+/// What a row takes besides the bytes of its key and value.
+const ROW_BYTES: usize = 160;
+
+/// Tables whose rows are written once and read again, if ever, much later or by scans only.
+const READ_LATER: [u8; 5] = [tag::TIMER, tag::IN_FLIGHT, tag::WAIT, tag::OUTBOX, tag::QUEUE];
 
 impl Overlay {
     /// Writes a row as part of a batch.
@@ -28,18 +48,42 @@ impl Overlay {
         self.rows.insert(key, Row { batch, value });
     }
 
-    /// Forgets the rows of a batch that is durable, unless a later batch wrote them again.
-    pub fn forget<'a>(&mut self, batch: u64, keys: impl Iterator<Item = &'a Bytes>) {
+    /// Notes that a batch is durable. Its rows need not be here any more; those that are likely to be
+    /// read soon stay for a while, so that the steps of one invocation seldom ask the store.
+    pub fn committed<'a>(&mut self, batch: u64, keys: impl Iterator<Item = &'a Bytes>) {
         for key in keys {
-            if self.rows.get(key).is_some_and(|row| row.batch == batch) {
+            let Some(row) = self.rows.get(key).filter(|row| row.batch == batch) else { continue };
+            if key.first().is_none_or(|tag| READ_LATER.contains(tag)) {
                 self.rows.remove(key);
+                continue;
+            }
+            let len = ROW_BYTES + key.len() + row.value.as_ref().map_or(0, Bytes::len);
+            self.recent.push_back(Recent { batch, key: key.clone(), len });
+            self.recent_bytes += len;
+        }
+        while self.recent_bytes > limits::RECENT_ROWS_BYTES
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_bytes -= oldest.len;
+            if self.rows.get(&oldest.key).is_some_and(|row| row.batch == oldest.batch) {
+                self.rows.remove(&oldest.key);
             }
         }
     }
 
+    /// Number of rows in memory, uncommitted and recent.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True when nothing is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Forgets everything: the batches in flight were refused.
     pub fn clear(&mut self) {
-        self.rows.clear();
+        *self = Overlay::default();
     }
 }
 

@@ -7,7 +7,7 @@ use reveille_protocol::message::SetStateCommand;
 use reveille_store::memory::MemoryStore;
 use reveille_store::{Epoch, PartitionId, StoreError};
 
-use super::support::{Rig, attempt_id, id};
+use super::support::{Rig, id, live_attempt};
 use crate::limits;
 use crate::partition::Refused;
 use crate::partition::committer::Committed;
@@ -157,7 +157,7 @@ async fn frames_that_cannot_be_stored_fail_their_attempt() {
     let key = vec![b's'; 6_000].into();
     let set = SetStateCommand { key, ..SetStateCommand::default() };
     let frames = vec![Frame::message(MessageType::SET_STATE_COMMAND, &set)];
-    let told = Mail::Tell(Command::Frames { id: id(1), attempt: attempt_id(1), frames });
+    let told = Mail::Tell(Command::Frames { id: id(1), attempt: live_attempt(&rig), frames });
     assert!(rig.driver.on_mail(told).is_none());
     rig.driver.end_turn();
     settle(&mut rig).await;

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use reveille_engine::command::{AttemptId, Command, Invoke, Millis, Source, Target};
 use reveille_engine::effect::{AttemptStart, Reply};
 use reveille_engine::identity::SecretKey;
+use reveille_engine::keys;
+use reveille_engine::record::{self, InvocationRecord};
 use reveille_engine::schema::{
     DeploymentSchema, HandlerKind, HandlerOptions, HandlerSchema, InputRule, OnMaxAttempts,
     OutputRule, RetryPolicy, Schema, ServiceKind, ServiceSchema,
 };
 use reveille_protocol::id::{DeploymentId, InvocationId};
-use reveille_store::Store;
+use reveille_store::{PartitionId, Store};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -123,6 +125,7 @@ pub(super) fn invoke(
 ) -> Box<Invoke> {
     Box::new(Invoke {
         id: id(number),
+        fresh: false,
         target: Target {
             service: "cart".to_owned(),
             key: Some(key.to_owned()),
@@ -134,6 +137,14 @@ pub(super) fn invoke(
         caller: None,
         source: Source::Ingress,
     })
+}
+
+/// The attempt of invocation 1, whenever that was created.
+pub(super) fn live_attempt(rig: &Rig) -> AttemptId {
+    let key = keys::invocation(id(1));
+    let row = rig.driver.parts.store.get(PartitionId(0), &key).expect("get").expect("a record");
+    let record: InvocationRecord = record::decode(&key, &row).expect("a record");
+    AttemptId { created_at: record.created_at, number: record.attempt }
 }
 
 /// An attempt of the only life that tests know.
