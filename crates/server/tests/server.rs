@@ -5,8 +5,11 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use reveille_engine::{identity, keys};
 use reveille_server::config::ServerConfig;
 use reveille_store::memory::MemoryStore;
+use reveille_store::{Batch, Commit, PartitionId, Store as _};
 
 use world::{World, eventually};
 
@@ -99,6 +102,38 @@ async fn a_superseded_server_acknowledges_nothing() {
     let receipt = new.post(&format!("/restate/awakeables/{id}/resolve"), "new").await;
     assert_eq!(receipt.status, 202, "{}", receipt.text());
     assert_eq!(new.attach("contested").await.text(), "new");
+}
+
+/// A row that cannot be understood stops its partition, which says which row it was; the others go
+/// on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrupt_row_stops_its_partition_and_is_named() {
+    let store = MemoryStore::new(2);
+    let disk = store.control();
+    let world = World::start(store, ServerConfig::default()).await;
+    world.begin_review("broken").await;
+    let id = identity::workflow_run_id("reviews", "broken");
+    let partition = PartitionId(identity::partition_of(id, 2));
+    disk.crash();
+    let store = disk.reopen();
+    let lease = store.acquire(partition).expect("the partition is free");
+    let mut batch = Batch::default();
+    batch.put(keys::invocation(id), Bytes::from_static(b"\xffgarbage"));
+    let (epoch, seq) = (lease.epoch, lease.last_seq + 1);
+    for result in store.commit(&[Commit { partition, epoch, seq, batch: &batch }]) {
+        result.expect("the row is written");
+    }
+    let world = world.restart(disk.reopen(), ServerConfig::default()).await;
+    let refused = world.attach("broken").await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let row: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = format!("partition {} is stopped: row i:{row} is corrupt", partition.0);
+    assert!(refused.text().contains(&expected), "{}", refused.text());
+    let other = ["a", "b", "c", "d"].into_iter().find(|key| {
+        identity::partition_of(identity::workflow_run_id("reviews", key), 2) != partition.0
+    });
+    let other = other.expect("four keys are enough for two partitions");
+    world.begin_review(other).await;
 }
 
 /// A stop makes durable what was accepted, and the next server goes on with it.

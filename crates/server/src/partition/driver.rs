@@ -96,7 +96,8 @@ pub(super) struct InFlight {
 pub(super) const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
 
 impl Driver {
-    /// Takes over the partition and starts again whatever was in flight. Blocks on the store.
+    /// Takes over the partition and starts again whatever was in flight. Blocks on the store. A
+    /// partition with a corrupt row is opened, but stopped.
     pub fn open(parts: DriverParts) -> Result<Driver, OpenError> {
         let lease = parts.store.acquire(PartitionId(parts.partition))?;
         let (committed_sender, committed) = mpsc::unbounded_channel();
@@ -112,7 +113,12 @@ impl Driver {
             committed_sender,
             mode: Mode::Serving,
         };
-        driver.recover()?;
+        match driver.recover() {
+            Ok(()) => {}
+            // The other partitions can go on; this one says which row it is to whoever asks.
+            Err(error @ OpenError::Engine(EngineError::Corrupt { .. })) => driver.stop_on(&error),
+            Err(error) => return Err(error),
+        }
         Ok(driver)
     }
 
