@@ -29,11 +29,12 @@ pub fn check_key_len(what: &'static str, key: &str) -> Result<(), IngressError> 
     Err(IngressError::KeyTooLong { what, len: key.len() })
 }
 
-/// Finds a parameter in a query string: the first one of that name, `+` read as a space.
+/// Finds a parameter in a query string: the first one of that name, whatever its case; `+` is read
+/// as a space.
 pub fn query_parameter<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
     query?.split('&').find_map(|pair| {
         let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if decode(found, true) != name.as_bytes() {
+        if !decode(found, true).eq_ignore_ascii_case(name.as_bytes()) {
             return None;
         }
         Some(match decode(value, true) {

@@ -7,9 +7,9 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 use http_body::Body;
 use reveille_engine::command::{Command, Invoke, Millis, Source, Target};
 use reveille_engine::effect::Reply;
@@ -44,7 +44,9 @@ where
         .await?;
     match reply {
         Reply::Accepted { id, fresh, execution_time } => {
-            Ok(response::accepted(id, fresh, execution_time.or(start_at)))
+            // The delay of a request that joins an invocation does not count.
+            let execution_time = execution_time.or(start_at.filter(|_| fresh));
+            Ok(response::accepted(id, fresh, execution_time))
         }
         Reply::WorkflowAlreadyInvoked(id) => Err(IngressError::WorkflowAlreadyInvoked(id)),
         // The schema of now, not of the request: a call may wait for months.
@@ -72,11 +74,8 @@ where
     if idempotency_key.is_some() && handler.kind == HandlerKind::Workflow {
         return Err(IngressError::IdempotencyKeyOnWorkflow);
     }
-    // A GET calls like a POST without a body, whatever it brings along.
-    let body = match parts.method {
-        Method::GET => Chunks::default(),
-        _ => Chunks::read(body, ingress.request_size_limit).await?,
-    };
+    // A GET seldom has a body; one that is there was meant, and is not dropped.
+    let body = Chunks::read(body, ingress.request_size_limit).await?;
     validate::validate(&handler.input, parts.headers.get(CONTENT_TYPE), body.len())?;
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let input = encode_input(path_and_query, &parts.headers, &body);

@@ -50,7 +50,7 @@ pub fn completed(
     answer
 }
 
-/// Builds the acceptance of a send.
+/// Builds the acceptance of a send; `execution_time` is that of an invocation still scheduled.
 pub fn accepted(id: InvocationId, fresh: bool, execution_time: Option<Millis>) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -65,7 +65,7 @@ pub fn accepted(id: InvocationId, fresh: bool, execution_time: Option<Millis>) -
         StatusCode::ACCEPTED,
         &Body {
             invocation_id: &id,
-            execution_time: execution_time.filter(|_| fresh).map(time::nanoseconds_utc),
+            execution_time: execution_time.map(time::nanoseconds_utc),
             status: if fresh { "Accepted" } else { "PreviouslyAccepted" },
         },
     );

@@ -143,7 +143,7 @@ pub fn route<'p>(method: &Method, path: &'p str) -> Result<Route<'p>, IngressErr
             (Methods::Post, complete(id, verb, WaitFace::Compatible))
         }
         ["restate", "awakeables" | "a", ..] => (Methods::Post, Err(E::PathAwakeable)),
-        ["restate", "workflow", name, key, verb] => (Methods::Get, workflow(name, key, verb)),
+        ["restate", "workflow", name, key, verb, ..] => (Methods::Get, workflow(name, key, verb)),
         ["restate", "workflow", ..] => (Methods::Get, Err(E::PathWorkflow)),
         ["restate", "invocation", target @ .., verb] => (Methods::Get, older(target, verb)),
         ["restate", "invocation"] => (Methods::Get, Err(E::PathInvocation)),
@@ -208,13 +208,12 @@ pub fn find_service<'s>(schema: &'s Schema, name: &str) -> Result<&'s ServiceSch
 /// One more than the longest path with a fixed shape has.
 const SEGMENTS_MAX: usize = 8;
 
-/// Splits a path: leading slashes and one trailing slash do not count, empty segments inside do.
+/// Splits a path: slashes at its start and end do not count, empty segments inside do.
 ///
 /// Segments beyond the buffer are left out: no fixed shape is that long, and the open ones ignore
 /// what is at their end.
 fn split<'b, 'p>(path: &'p str, buffer: &'b mut [&'p str; SEGMENTS_MAX]) -> &'b [&'p str] {
-    let path = path.trim_start_matches('/');
-    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.trim_matches('/');
     let mut len = 0;
     for (slot, segment) in buffer.iter_mut().zip(path.split('/')) {
         *slot = segment;
@@ -307,14 +306,17 @@ fn older_verb(verb: &str) -> Option<Query> {
 }
 
 fn workflow<'p>(name: &str, key: &str, verb: &str) -> Result<Route<'p>, IngressError> {
-    let query = older_verb(verb).ok_or(IngressError::PathWorkflow)?;
+    let query = older_verb(verb).ok_or(IngressError::PathNotFound)?;
     let key = decode_key(key)?;
     Ok(Route::Query(query, QueryTarget::Workflow { name: name.to_owned(), key }))
 }
 
 /// Reads the older invocation paths; the idempotency key in them is never decoded.
 fn older<'p>(target: &[&str], verb: &str) -> Result<Route<'p>, IngressError> {
-    let query = older_verb(verb).ok_or(IngressError::PathInvocation)?;
+    // With one segment before it, this can only be a verb; else it may be a key without a verb.
+    let unknown =
+        if target.len() == 1 { IngressError::PathNotFound } else { IngressError::PathInvocation };
+    let query = older_verb(verb).ok_or(unknown)?;
     let (service, key, handler, idempotency_key) = match *target {
         [id] => return by_id(query, id),
         [service, handler, idempotency_key] => (service, None, handler, idempotency_key),

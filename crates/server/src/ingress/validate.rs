@@ -16,8 +16,7 @@ pub fn validate(
 ) -> Result<(), InputError> {
     match (&rule.content_type, content_type) {
         (None, None) if body_len == 0 => Ok(()),
-        (None, None) => Err(InputError::NotEmpty(String::new())),
-        (None, Some(actual)) => Err(InputError::NotEmpty(format!("{actual:?}"))),
+        (None, actual) => Err(InputError::NotEmpty(format!("{actual:?}"))),
         (Some(_), None) if rule.required || body_len > 0 => Err(InputError::ContentTypeEmpty),
         (Some(_), None) => Ok(()),
         (Some(expected), Some(actual)) => {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A day is 24 hours and a week is 7 days; months and years have no fixed length and are refused,
-//! and so is a number without unit, because nobody agrees on which unit that is.
+//! and so is a number without unit, because nobody agrees on which unit that is; a bare `0` is fine.
 //! - Invariant: what is below a millisecond is rounded up, so nothing ever starts early; what
 //!   [`short`] prints, [`parse`] reads back.
 
@@ -51,6 +51,7 @@ pub fn parse(text: &str) -> Result<u64, DurationError> {
     let mut rest = Cursor { text, at: 0 };
     rest.skip_spaces();
     let nanoseconds = match rest.peek() {
+        Some(b'0') if text.trim_matches(' ') == "0" => 0,
         None => return Err(DurationError::Empty),
         Some(b'-') => return Err(DurationError::Negative),
         Some(b'P' | b'p') => {

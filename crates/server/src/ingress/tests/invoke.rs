@@ -51,13 +51,13 @@ async fn calls() {
         "#]],
     )
     .await;
-    // A GET has no body, even if it brings one.
-    let with_body = request(Method::GET, "/S/h", &[], "ignored");
+    // A GET that brings a body is like a POST.
+    let with_body = request(Method::GET, "/S/h", &[JSON], "1");
     check(
         with_body,
         value("2"),
         expect![[r#"
-            > Invoke S/h key=None wait=true idempotency_key=None delayed=false body=b""
+            > Invoke S/h key=None wait=true idempotency_key=None delayed=false body=b"1"
             200
             content-type: application/json
             x-restate-id: inv_100000000007000000000000000000000G
@@ -171,6 +171,13 @@ async fn sends() {
             {"invocationId":"inv_100000000007000000000000000000000G","status":"PreviouslyAccepted"}"#]],
     )
     .await;
+    let joined = post("/restate/send/S/h?delay=1s", &[("idempotency-key", "x")], "");
+    check(joined, accepted(false, Some(1_795_334_001_421)), expect![[r#"
+        > Invoke S/h key=None wait=false idempotency_key=Some("x") delayed=true body=b""
+        202
+        content-type: application/json
+        x-restate-id: inv_100000000007000000000000000000000G
+        {"invocationId":"inv_100000000007000000000000000000000G","executionTime":"2026-11-22T07:53:21.421000000Z","status":"PreviouslyAccepted"}"#]]).await;
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ fn calls_and_sends() {
         POST /restate/send/a/b/c/d -> 400 bad path, expected /restate/call/:service/:handler, …
         POST /S/h -> Old S One("h")
         GET //S/h/ -> Old S One("h")
+        GET ///S/h// -> Old S One("h")
         POST /O//h -> Old O Two("", "h")
         POST /O/k/h/send -> Old O Three("k", "h", "send")
         POST /a/b/c/d/e -> 400 bad path, expected either /:service-name/:handler or …
@@ -75,6 +76,8 @@ fn questions() {
         GET /restate/invocation/ID/attach -> Attach Invocation(ID)
         GET /restate/invocation/ID/output -> Output Invocation(ID)
         GET /restate/invocation/ID -> 400 bad path, expected /restate/invocation/:invocation-id, …
+        GET /restate/invocation/ID/foo -> 404 not found
+        GET /restate/invocation/S/h/key -> 400 bad path, expected /restate/invocation/…
         GET /restate/invocation/a/b/attach -> 400 bad path, expected /restate/invocation/…
         GET /restate/invocation/a/b/c/d/e/attach -> 400 bad path, expected /restate/invocation/…
         GET /restate/invocation -> 400 bad path, expected /restate/invocation/…
@@ -94,7 +97,8 @@ fn questions() {
         GET /restate/workflow/W/k%2F/attach -> Attach Workflow { name: "W", key: "k/" }
         GET /restate/workflow/W/k/output -> Output Workflow { name: "W", key: "k" }
         GET /restate/workflow/W/k -> 400 bad path, expected either /restate/workflow/…
-        GET /restate/workflow/W/k/foo -> 400 bad path, expected either /restate/workflow/…
+        GET /restate/workflow/W/k/output/x -> Output Workflow { name: "W", key: "k" }
+        GET /restate/workflow/W/k/foo -> 404 not found
         POST /restate/workflow/W/k/attach -> 405 method not allowed
         "#,
     );
@@ -176,6 +180,7 @@ fn query_parameters() {
         ("delay=10s", Some("10s")),
         ("a=b&delay=10+sec&delay=2", Some("10 sec")),
         ("d%65lay=10%20sec", Some("10 sec")),
+        ("Delay=10s", Some("10s")),
         ("delay", Some("")),
         ("delay=", Some("")),
         ("delaySec=10", None),

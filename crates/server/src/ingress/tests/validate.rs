@@ -10,8 +10,8 @@ fn input() {
     // Declared content type (`!` is required), content type and length of the body, error.
     let table = r#"
         none | - 0 ->
-        none | application/json 0 -> Expected body and content-type to be empty, but wasn't with content-type '"application/json"'
-        none | - 1 -> Expected body and content-type to be empty, but wasn't with content-type ''
+        none | application/json 0 -> Expected body and content-type to be empty, but wasn't with content-type 'Some("application/json")'
+        none | - 1 -> Expected body and content-type to be empty, but wasn't with content-type 'None'
         application/json | - 0 ->
         application/json | application/json 0 ->
         application/json | application/json 5 ->
