@@ -79,6 +79,10 @@ pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> 
         return Ok(());
     };
     match invocation.status() {
+        Status::Running if invocation.record.pause_requested => {
+            retry::pause(tx, &mut invocation);
+            Ok(())
+        }
         Status::Running => start(tx, &mut invocation),
         Status::BackingOff => match invocation.record.next_retry_at {
             Some(at) if at > tx.now() => {
@@ -105,10 +109,14 @@ pub fn on_admitted(
     id: InvocationId,
     attempt: AttemptId,
 ) -> Result<(), EngineError> {
-    if let Some(mut invocation) = live(tx, id, attempt)? {
-        start(tx, &mut invocation)?;
+    match live(tx, id, attempt)? {
+        Some(mut invocation) if invocation.record.pause_requested => {
+            retry::pause(tx, &mut invocation);
+            Ok(())
+        }
+        Some(mut invocation) => start(tx, &mut invocation),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Loads an invocation if this attempt is its live one. Everything else is a late echo.

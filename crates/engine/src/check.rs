@@ -304,6 +304,7 @@ fn check_record(invocation: &Invocation) -> Result<(), String> {
     for (holds, text) in [
         (record.awaiting.is_some() == (status == Status::Suspended), "awaits iff suspended"),
         (record.next_retry_at.is_some() == (status == Status::BackingOff), "timed iff backing off"),
+        (!record.pause_requested || status == Status::Running, "is to pause only while running"),
         (!record.input_open || status == Status::Running, "has an open input only while running"),
         (record.seen <= record.journal_len || status == Status::Completed, "has seen too much"),
         (started == (record.attempt > 0), "has attempts iff it started"),

@@ -8,7 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use reveille_protocol::frame::Frame;
-use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 
 pub use crate::message::{Failure, Outcome};
 
@@ -107,15 +107,31 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
     },
-    /// Starts a paused or backing-off invocation again.
-    Resume {
+    /// Stops an invocation at its next suspension, or out of its back-off, until it is resumed.
+    Pause {
         /// Who waits for the reply.
         request: RequestId,
         /// The invocation.
         id: InvocationId,
     },
+    /// Starts a paused, suspended or backing-off invocation again.
+    Resume {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+        /// Where its attempts go from then on.
+        deployment: ResumeOn,
+    },
     /// Forgets a completed invocation.
     Purge {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The invocation.
+        id: InvocationId,
+    },
+    /// Forgets the journal of a completed invocation and keeps its result.
+    PurgeJournal {
         /// Who waits for the reply.
         request: RequestId,
         /// The invocation.
@@ -188,6 +204,17 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
     },
+}
+
+/// Where a resumed invocation goes on. One that is running goes on where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeOn {
+    /// Where it is pinned, else on the latest deployment of its service.
+    Keep,
+    /// On the latest deployment of its service.
+    Latest,
+    /// On this one.
+    Deployment(DeploymentId),
 }
 
 /// A new invocation.

@@ -65,6 +65,7 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
     record.modified_at = tx.now();
     record.awaiting = None;
     record.next_retry_at = None;
+    record.pause_requested = false;
     record.runs.clear();
     record.waits.clear();
     let journal_kept = record.journal_retention_ms >= record.completion_retention_ms;

@@ -117,12 +117,15 @@ pub enum Reply {
     NotReady(InvocationId),
     /// No such invocation (any command that names one).
     NotFound(InvocationId),
-    /// `Cancel`, `Kill`, `Resume`, `Purge`: done and durable.
+    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`: done and durable.
     Done,
-    /// `Cancel`: durable, the handler will see it.
+    /// `Cancel`, `Pause`: durable, the handler will see it.
     Accept,
-    /// `Cancel`, `Kill`, `Resume`, `Purge`, `ReplaceWait`: the state does not allow it; the text says why.
+    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`, `ReplaceWait`: the state does
+    /// not allow it; the text says why.
     Conflict(String),
+    /// `Resume`: the deployment does not exist; the text says so.
+    Invalid(String),
     /// `Resume`: not started yet.
     TooEarly(String),
     /// `CompleteWait`, `DescribeWait`, `ReplaceWait`: the receipt.

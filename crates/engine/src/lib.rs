@@ -13,9 +13,11 @@
 //! | -, Scheduled, Queued | key free or no lock needed | Running | [`invoke`], [`attempt`] |
 //! | Running | `Suspension` frame, nothing new | Suspended | [`suspend`] |
 //! | Running | `Suspension` frame, something new | Running, next attempt | [`suspend`] |
+//! | Running | pause, then `Suspension` frame, failed attempt or restart | Paused | [`operator`] |
 //! | Suspended | awaited notification | Running, next attempt | [`journal`] |
 //! | Running | failed attempt | BackingOff, Paused or Completed | [`retry`] |
 //! | BackingOff | retry time, resume | Running, next attempt | [`attempt`] |
+//! | BackingOff | pause | Paused | [`operator`] |
 //! | Paused | resume, cancel | Running, next attempt | [`operator`] |
 //! | Running | `End` frame | Completed | [`complete`] |
 //! | any but Completed | kill | Completed | [`operator`] |
@@ -96,8 +98,14 @@ pub fn apply(
         }
         Command::Cancel { request, id } => operator::on_cancel(tx_ref, request, id)?,
         Command::Kill { request, id } => operator::on_kill(tx_ref, request, id)?,
-        Command::Resume { request, id } => operator::on_resume(tx_ref, request, id)?,
+        Command::Pause { request, id } => operator::on_pause(tx_ref, request, id)?,
+        Command::Resume { request, id, deployment } => {
+            operator::on_resume(tx_ref, request, id, deployment)?;
+        }
         Command::Purge { request, id } => retention::on_purge(tx_ref, request, id)?,
+        Command::PurgeJournal { request, id } => {
+            retention::on_purge_journal(tx_ref, request, id)?;
+        }
         Command::Frames { id, attempt, frames } => frames::on_frames(tx_ref, id, attempt, frames)?,
         Command::AttemptFailed { id, attempt, failure } => {
             retry::on_attempt_failed(tx_ref, id, attempt, failure)?;

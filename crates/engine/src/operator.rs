@@ -1,23 +1,33 @@
-//! Cancel, kill, resume and signals: what others may do to an invocation.
+//! Cancel, kill, pause, resume and signals: what others may do to an invocation.
 //!
-//! | state | cancel | kill | resume |
-//! |---|---|---|---|
-//! | Scheduled, Queued | forgotten, waiters get 409 `canceled` | forgotten, 409 `killed` | too early |
-//! | Running, Suspended | signal 1 | ends with 409 `killed` | one more attempt |
-//! | BackingOff | signal 1, the back-off stays | ends | the next attempt at once |
-//! | Paused | signal 1, then resumed | ends | the next attempt |
-//! | Completed | conflict | conflict | conflict |
+//! | state | cancel | kill | pause | resume |
+//! |---|---|---|---|---|
+//! | Scheduled, Queued | forgotten, 409 `canceled` | forgotten, 409 `killed` | conflict | too early |
+//! | Running | signal 1, no pause | ends with 409 `killed` | at its suspension | no pause |
+//! | Suspended | signal 1 | ends | no effect | one more attempt |
+//! | BackingOff | signal 1, the back-off stays | ends | at once | the next attempt at once |
+//! | Paused | signal 1, then resumed | ends | no effect | the next attempt |
+//! | Completed | conflict | conflict | conflict | conflict |
+//!
+//! A pause of a running invocation is a request: the input is closed so that the SDK suspends, and
+//! the invocation is paused instead of whatever would follow, be it after a suspension, a failed
+//! attempt or a restart. A result still ends it.
+//!
+//! A resume may name another deployment. If it starts an attempt, the invocation is pinned there
+//! first, with the protocol version of that deployment. Whether the handlers there fit the journal is
+//! up to the operator.
 //!
 //! - Invariant: a cancelled handler decides itself how it ends; a killed one is not asked. What a
 //!   killed handler called is killed too; what it sent, or only joined, is not.
 
+use bytes::Bytes;
 use reveille_protocol::frame::MessageType;
 use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{Notification, notification};
 use reveille_protocol::signal;
 
 use crate::attempt;
-use crate::command::{Caller, RequestId};
+use crate::command::{Caller, RequestId, ResumeOn};
 use crate::complete::{self, End};
 use crate::effect::{Effect, Reply};
 use crate::journal::{self, append_notification, cancel_signal};
@@ -25,6 +35,7 @@ use crate::keys::{self, tag};
 use crate::message::Message;
 use crate::record::{Pending, Status, decode};
 use crate::tx::{EngineError, Invocation, Tx};
+use crate::{retry, suspend};
 
 /// An operator cancels.
 pub fn on_cancel(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result<(), EngineError> {
@@ -57,8 +68,40 @@ pub fn on_kill(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result<
     Ok(())
 }
 
+/// An operator pauses.
+pub fn on_pause(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result<(), EngineError> {
+    let reply = match tx.load(id)? {
+        None => Reply::NotFound(id),
+        Some(mut invocation) => match invocation.status() {
+            Status::Running => {
+                if invocation.record.input_open {
+                    suspend::close_input(tx, &mut invocation);
+                }
+                invocation.record.pause_requested = true;
+                tx.put(&invocation);
+                Reply::Accept
+            }
+            Status::BackingOff => {
+                retry::pause(tx, &mut invocation);
+                Reply::Accept
+            }
+            Status::Suspended | Status::Paused => Reply::Done,
+            Status::Scheduled | Status::Queued | Status::Completed => {
+                Reply::Conflict(format!("The invocation '{id}' is not running, cannot be paused."))
+            }
+        },
+    };
+    tx.emit(Effect::Reply(request, reply));
+    Ok(())
+}
+
 /// An operator resumes.
-pub fn on_resume(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result<(), EngineError> {
+pub fn on_resume(
+    tx: &mut Tx<'_>,
+    request: RequestId,
+    id: InvocationId,
+    deployment: ResumeOn,
+) -> Result<(), EngineError> {
     let reply = match tx.load(id)? {
         None => Reply::NotFound(id),
         Some(mut invocation) => match invocation.status() {
@@ -68,10 +111,22 @@ pub fn on_resume(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Resul
             Status::Scheduled | Status::Queued => Reply::TooEarly(format!(
                 "The invocation '{id}' is either inboxed or scheduled, cannot be resumed."
             )),
-            Status::Running => Reply::Done,
-            Status::Suspended | Status::BackingOff | Status::Paused => {
-                attempt::start(tx, &mut invocation)?;
+            Status::Running => {
+                if std::mem::take(&mut invocation.record.pause_requested) {
+                    tx.put(&invocation);
+                }
                 Reply::Done
+            }
+            Status::Suspended | Status::BackingOff | Status::Paused => {
+                if pin(tx, &mut invocation, deployment) {
+                    attempt::start(tx, &mut invocation)?;
+                    Reply::Done
+                } else {
+                    Reply::Invalid(format!(
+                        "The given deployment was not found when trying to resume the invocation \
+                         '{id}'."
+                    ))
+                }
             }
         },
     };
@@ -149,11 +204,33 @@ fn signal(
     }
     let ty = MessageType::SIGNAL_NOTIFICATION;
     append_notification(tx, &mut invocation, ty, notification, journal::Reply::Full)?;
+    // The handler has to clean up first.
+    invocation.record.pause_requested &= !cancel;
     if cancel && status == Status::Paused {
         return attempt::start(tx, &mut invocation);
     }
     tx.put(&invocation);
     Ok(())
+}
+
+/// Pins an invocation without a live attempt to another deployment; false when there is no such one.
+/// What is not pinned yet goes to the latest deployment anyway, and may go on doing so.
+fn pin(tx: &Tx<'_>, invocation: &mut Invocation, deployment: ResumeOn) -> bool {
+    let schema = tx.context.schema;
+    let record = &mut invocation.record;
+    let id = match deployment {
+        ResumeOn::Keep => return true,
+        ResumeOn::Latest if record.pinned_deployment.is_empty() => return true,
+        ResumeOn::Latest => schema.services.get(&record.service).map(|service| service.deployment),
+        ResumeOn::Deployment(id) => Some(id),
+    };
+    let Some(deployment) = id.and_then(|id| schema.deployments.get(&id)) else { return false };
+    let pinned = Bytes::copy_from_slice(&deployment.id.0.to_be_bytes());
+    if record.pinned_deployment != pinned {
+        record.pinned_deployment = pinned;
+        record.protocol_version = deployment.protocol_version;
+    }
+    true
 }
 
 /// An invocation that never started leaves no trace.

@@ -108,7 +108,8 @@ pub struct InvocationRecord {
     /// Explicit idempotency key.
     #[prost(string, optional, tag = "14")]
     pub idempotency_key: Option<String>,
-    /// Deployment that all attempts go to: 16 bytes, empty until the first entry from the SDK.
+    /// Deployment that all attempts go to: 16 bytes, empty until the first entry from the SDK, or
+    /// until an operator chose it.
     #[prost(bytes = "bytes", tag = "15")]
     pub pinned_deployment: Bytes,
     /// Service protocol version of the current, then of all attempts.
@@ -174,6 +175,9 @@ pub struct InvocationRecord {
     /// True once it was parked on an awakeable: whoever answers late must be told what became of it.
     #[prost(bool, tag = "37")]
     pub awaited_answer: bool,
+    /// True while the current attempt is to be the last one until an operator resumes.
+    #[prost(bool, tag = "38")]
+    pub pause_requested: bool,
     /// Decides jitter and nothing else: counts every failed attempt.
     #[prost(uint32, tag = "36")]
     pub failures_total: u32,

@@ -59,7 +59,28 @@ pub fn on_purge(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result
             purge(tx, &invocation)?;
             Reply::Done
         }
-        Some(_) => Reply::Conflict(format!("The invocation '{id}' is not yet completed.")),
+        Some(_) => not_completed(id),
+    };
+    tx.emit(Effect::Reply(request, reply));
+    Ok(())
+}
+
+/// An operator forgets the journal of a completed invocation. Its result and its receipts stay.
+pub fn on_purge_journal(
+    tx: &mut Tx<'_>,
+    request: RequestId,
+    id: InvocationId,
+) -> Result<(), EngineError> {
+    let reply = match tx.load(id)? {
+        None => Reply::NotFound(id),
+        Some(mut invocation) if invocation.status() == Status::Completed => {
+            complete::move_result_out_of_journal(tx, &mut invocation)?;
+            unset_journal_timer(tx, id, &invocation.record);
+            drop_journal(tx, &mut invocation);
+            tx.put(&invocation);
+            Reply::Done
+        }
+        Some(_) => not_completed(id),
     };
     tx.emit(Effect::Reply(request, reply));
     Ok(())
@@ -116,11 +137,20 @@ fn unset_timers(tx: &mut Tx<'_>, id: InvocationId, record: &InvocationRecord) {
     if record.completion_retention_ms == 0 {
         return;
     }
-    let at = |retention: Millis| record.completed_at.saturating_add(retention);
-    timer::unset(tx, at(record.completion_retention_ms), TimerKind::Purge, id, 0);
+    let due = record.completed_at.saturating_add(record.completion_retention_ms);
+    timer::unset(tx, due, TimerKind::Purge, id, 0);
+    unset_journal_timer(tx, id, record);
+}
+
+fn unset_journal_timer(tx: &mut Tx<'_>, id: InvocationId, record: &InvocationRecord) {
     if (1..record.completion_retention_ms).contains(&record.journal_retention_ms) {
-        timer::unset(tx, at(record.journal_retention_ms), TimerKind::PurgeJournal, id, 0);
+        let due = record.completed_at.saturating_add(record.journal_retention_ms);
+        timer::unset(tx, due, TimerKind::PurgeJournal, id, 0);
     }
+}
+
+fn not_completed(id: InvocationId) -> Reply {
+    Reply::Conflict(format!("The invocation '{id}' is not yet completed."))
 }
 
 fn drop_journal(tx: &mut Tx<'_>, invocation: &mut Invocation) {

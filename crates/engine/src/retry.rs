@@ -120,6 +120,7 @@ fn settle(
         && policy.max_attempts.is_some_and(|max| u64::from(record.failed_attempts) >= max);
     let kill = match behavior {
         Behavior::Retry(_) if exhausted => policy.on_max_attempts == OnMaxAttempts::Kill,
+        Behavior::Retry(_) if record.pause_requested => false,
         Behavior::Retry(fixed) => {
             let delay = fixed.unwrap_or_else(|| {
                 backoff_ms(policy, record.failed_attempts, invocation.id, record.failures_total)
@@ -147,11 +148,15 @@ fn settle(
     Ok(())
 }
 
-/// Parks an invocation until an operator resumes it.
-fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
-    invocation.record.set_status(Status::Paused);
-    invocation.record.next_retry_at = None;
-    invocation.record.failed_attempts = 0;
+/// Parks an invocation without a live attempt until an operator resumes it.
+pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+    let record = &mut invocation.record;
+    record.set_status(Status::Paused);
+    record.pause_requested = false;
+    record.input_open = false;
+    record.next_retry_at = None;
+    record.failed_attempts = 0;
+    record.modified_at = tx.now();
     tx.delete(keys::in_flight(invocation.id));
     tx.put(invocation);
 }

@@ -20,7 +20,7 @@ use crate::journal::is_failure;
 use crate::keys;
 use crate::record::{self, Pending, Status};
 use crate::tx::{EngineError, Invocation, Tx};
-use crate::wait;
+use crate::{retry, wait};
 
 /// The SDK suspended: parks the invocation, or starts the next attempt if news is already there.
 pub fn on_suspension(
@@ -48,6 +48,12 @@ pub fn on_suspension(
     }
     attempt::end(tx, &mut invocation);
     invocation.record.failed_attempts = 0;
+    if invocation.record.pause_requested {
+        // Remembered, because an administrator may answer it by name while nobody wakes up.
+        wait::remember(tx, &mut invocation, &await_tree::leaves(&tree))?;
+        retry::pause(tx, &mut invocation);
+        return Ok(());
+    }
     if wake {
         return attempt::start(tx, &mut invocation);
     }
@@ -97,7 +103,8 @@ pub fn on_idle(
     Ok(())
 }
 
-fn close_input(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+/// Closes the open input of the current attempt, so that the SDK suspends at its next await.
+pub fn close_input(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     let record = &mut invocation.record;
     record.input_open = false;
     record.seen = record.journal_len;

@@ -4,18 +4,19 @@
 //! - Invariant: a client repeats only what is safe to repeat: what it repeats has the same id.
 
 use reveille_engine::command::{
-    Command, Invoke, Millis, RequestId, Source, Target, WaitName, WaitTarget,
+    Command, Invoke, Millis, RequestId, ResumeOn, Source, Target, WaitName, WaitTarget,
 };
 use reveille_engine::effect::{ReceiptOutcome, Reply};
 use reveille_engine::identity;
 use reveille_engine::message::Outcome;
-use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 use reveille_protocol::message::{InputCommand, notification};
 
 use crate::claims;
 use crate::coverage;
 use crate::ops::value;
 use crate::programs::{self, LEVEL_TOP};
+use crate::schema;
 use crate::trace::{Checked, invariant, violation};
 use crate::world::{Event, World};
 
@@ -124,7 +125,7 @@ impl World {
     pub fn on_client(&mut self) -> Checked {
         let request = RequestId(0);
         let known = self.rng.pick_any(&self.known).map(|(id, _)| id);
-        let roll = self.rng.below(100);
+        let roll = self.rng.below(103);
         match (roll, known) {
             (0..40, _) | (_, None) => self.invoke(),
             (40..62, _) => self.complete(),
@@ -138,11 +139,19 @@ impl World {
                 self.model.killed.insert(id);
                 self.ask(Command::Kill { request, id }, id, 0, true);
             }
-            (79..84, Some(id)) => self.ask(Command::Resume { request, id }, id, 0, true),
-            (84..88, Some(id)) => self.ask(Command::Purge { request, id }, id, 0, true),
-            (88..92, Some(id)) => self.admin_complete(id),
-            (92..96, Some(id)) => self.replace(id),
-            (96..98, Some(_)) => self.start_over(),
+            (79..81, Some(id)) => self.ask(Command::Pause { request, id }, id, 0, true),
+            (81..86, Some(id)) => {
+                let known = ResumeOn::Deployment(schema::deployment(&mut self.rng));
+                let unknown = ResumeOn::Deployment(DeploymentId(0));
+                let all = [ResumeOn::Keep, ResumeOn::Keep, ResumeOn::Latest, known, unknown];
+                let deployment = self.rng.pick(&all);
+                self.ask(Command::Resume { request, id, deployment }, id, 0, true);
+            }
+            (86..90, Some(id)) => self.ask(Command::Purge { request, id }, id, 0, true),
+            (90, Some(id)) => self.ask(Command::PurgeJournal { request, id }, id, 0, true),
+            (91..95, Some(id)) => self.admin_complete(id),
+            (95..99, Some(id)) => self.replace(id),
+            (99..101, Some(_)) => self.start_over(),
             (_, Some(_)) => self.describe(),
         }
         Ok(())
@@ -298,8 +307,10 @@ fn numbered(command: Command, number: RequestId) -> Command {
         | Command::ReplaceWait { request, .. }
         | Command::Cancel { request, .. }
         | Command::Kill { request, .. }
+        | Command::Pause { request, .. }
         | Command::Resume { request, .. }
-        | Command::Purge { request, .. } => *request = number,
+        | Command::Purge { request, .. }
+        | Command::PurgeJournal { request, .. } => *request = number,
         _ => {}
     }
     command

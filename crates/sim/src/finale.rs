@@ -3,7 +3,7 @@
 //! - Owns: the liveness check, and the emptiness of the tables when all is over.
 //! - Invariant: whoever is still open after that was lost.
 
-use reveille_engine::command::{Command, RequestId};
+use reveille_engine::command::{Command, RequestId, ResumeOn};
 use reveille_engine::identity;
 use reveille_engine::keys::tag;
 use reveille_engine::record::Status;
@@ -72,7 +72,10 @@ impl World {
         let Some(life) = self.observer.last(id) else { return };
         let request = RequestId(0);
         match life.record.status() {
-            Status::Paused => self.ask(Command::Resume { request, id }, id, 0, true),
+            Status::Paused => {
+                let deployment = ResumeOn::Keep;
+                self.ask(Command::Resume { request, id, deployment }, id, 0, true);
+            }
             Status::Suspended => self.admin_complete(id),
             _ => {}
         }

@@ -90,7 +90,8 @@ pub fn redeploy(schema: &mut Schema, rng: &mut Rng) {
     service.revision += 1;
 }
 
-fn deployment(rng: &mut Rng) -> DeploymentId {
+/// Draws one of the deployments.
+pub fn deployment(rng: &mut Rng) -> DeploymentId {
     DeploymentId(u128::from(rng.below(DEPLOYMENTS)) + 1)
 }
 

@@ -96,6 +96,7 @@ fn invocation_record() -> InvocationRecord {
         result: Some(result()),
         failures_total: 23,
         awaited_answer: true,
+        pause_requested: true,
     }
 }
 

@@ -24,6 +24,7 @@ mod locks;
 mod operators;
 mod parking;
 mod partitions;
+mod pausing;
 mod promises;
 mod random;
 mod replay;

@@ -1,4 +1,4 @@
-//! Cancel, kill and resume in every state.
+//! Cancel, kill, pause, resume and the purge of a journal in every state.
 
 use expect_test::expect;
 
@@ -147,6 +147,94 @@ fn resume() {
             expect![[r#"
                 start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) completed(#1 v)
                 reply(r2 conflict: The invocation '#1' is completed, cannot be resumed.)
+                reply(r3 #1 v until @60000)
+            "#]],
+        ],
+    );
+}
+
+#[test]
+fn pause() {
+    check_in_every_state(
+        "pause",
+        [
+            expect![[r#"
+                park(r1 #1)
+                reply(r2 conflict: The invocation '#1' is not running, cannot be paused.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#2/1 v7 [Input]) reply(r1 accepted #2) park(r2 #1)
+                reply(r3 conflict: The invocation '#1' is not running, cannot be paused.)
+                reply(r4 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1)
+                close(#1/1) reply(r2 accept)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1)
+                reply(r2 done)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) retry(#1/1 @104)
+                reply(r2 accept)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1)
+                reply(r2 done)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) completed(#1 v)
+                reply(r2 conflict: The invocation '#1' is not running, cannot be paused.)
+                reply(r3 #1 v until @60000)
+            "#]],
+        ],
+    );
+}
+
+#[test]
+fn purge_journal() {
+    check_in_every_state(
+        "purge-journal",
+        [
+            expect![[r#"
+                park(r1 #1)
+                reply(r2 conflict: The invocation '#1' is not yet completed.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#2/1 v7 [Input]) reply(r1 accepted #2) park(r2 #1)
+                reply(r3 conflict: The invocation '#1' is not yet completed.)
+                reply(r4 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1)
+                reply(r2 conflict: The invocation '#1' is not yet completed.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1)
+                reply(r2 conflict: The invocation '#1' is not yet completed.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) retry(#1/1 @104)
+                reply(r2 conflict: The invocation '#1' is not yet completed.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1)
+                reply(r2 conflict: The invocation '#1' is not yet completed.)
+                reply(r3 not ready #1)
+            "#]],
+            expect![[r#"
+                start(#1/1 v7 [Input]) park(r1 #1) end(#1/1) completed(#1 v)
+                reply(r2 done)
                 reply(r3 #1 v until @60000)
             "#]],
         ],

@@ -7,7 +7,7 @@ use super::script;
 use super::world::World;
 
 /// Statements of which random scripts are made. `#n` is one of the invocations, `N` an id.
-const STATEMENTS: [&str; 56] = [
+const STATEMENTS: [&str; 61] = [
     "#n run(N) propose!(N,v)",
     "#n run(N)",
     "#n propose(N,v)",
@@ -60,8 +60,13 @@ const STATEMENTS: [&str; 56] = [
     "replace #n 17 !500:no",
     "cancel #n",
     "kill #n",
+    "pause #n",
     "resume #n",
+    "resume #n latest",
+    "resume #n 1",
+    "resume #n 2",
     "purge #n",
+    "purge-journal #n",
     "tick 40",
     "recover",
 ];

@@ -195,3 +195,23 @@ fn a_late_purge_of_an_earlier_incarnation_does_nothing() {
         "#]],
     );
 }
+
+#[test]
+fn a_purge_of_the_journal_keeps_result_and_receipts() {
+    check(
+        "with journal=1000; send S/h #1; resolve #1.17 a; #1 run(1) propose!(1,v) out(v) end
+         purge-journal #1; show #1; output #1
+         purge-journal #1; resolve #1.17 a; resolve #1.18 a
+         tick 1000; refire; output #1
+         purge #1; show #1; purge-journal #1
+         send S/h #2; kill #2; purge-journal #2; output #2",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 s17=a) reply(r2 completed resolve @0) ack(#1/1 1) end(#1/1) completed(#1 v)
+            reply(r3 done) #1 Completed [] pinned v7 reply(r4 #1 v until @60000)
+            reply(r5 done) reply(r6 replayed resolve @0) reply(r7 gone @0)
+            reply(r8 #1 v until @60000)
+            reply(r9 done) #1 unknown reply(r10 not found #1)
+            start(#2/1 v7 [Input]) reply(r11 accepted #2) abort(#2/1) completed(#2 409:killed) reply(r12 done) reply(r13 done) reply(r14 #2 409:killed until @61000)
+        "#]],
+    );
+}

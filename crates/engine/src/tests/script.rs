@@ -12,7 +12,9 @@
 //! | `resolve #1.17 v`, `reject`, `describe` | an awakeable; `?` for a wrong secret, `key=` |
 //! | `mint #1.17 $a` | keeps the id of an awakeable for later |
 //! | `admin #1 name v`, `replace #1 17 v` | an administrator's answer; `!500:no` is a failure |
-//! | `cancel #1`, `kill`, `resume`, `purge`, `attach`, `output` | an operator, or the ingress |
+//! | `cancel #1`, `kill`, `pause`, `resume`, `purge`, `purge-journal` | an operator |
+//! | `resume #1 latest`, `resume #1 2` | on the latest deployment, on that one |
+//! | `attach #1`, `output` | the ingress |
 //! | `recover` | a restart |
 //! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |
 //! | `show #1`, `state O/k`, `outbox` | the record and journal; the state; what is to be delivered |
@@ -20,11 +22,11 @@
 use bytes::Bytes;
 use prost::Message as _;
 use reveille_protocol::frame::Frame;
-use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 use reveille_protocol::message::{InputCommand, Value};
 
 use crate::command::{
-    AttemptFailure, AttemptId, Command, Invoke, Source, Target, WaitName, WaitTarget,
+    AttemptFailure, AttemptId, Command, Invoke, ResumeOn, Source, Target, WaitName, WaitTarget,
 };
 use crate::identity;
 use crate::keys::{self, Instance, tag};
@@ -81,7 +83,8 @@ pub fn statement(world: &mut World, text: &str) {
             world.minted.insert(words[1].to_owned(), id);
         }
         "resolve" | "reject" | "describe" | "admin" | "replace" => wait(world, verb, words),
-        "cancel" | "kill" | "resume" | "purge" | "attach" | "output" => operate(world, verb, words),
+        "cancel" | "kill" | "pause" | "resume" | "purge" | "purge-journal" | "attach"
+        | "output" => operate(world, verb, words),
         "failed" | "idle" | "expired" | "admitted" | "retry" => report(world, verb, words),
         verb if verb.starts_with('#') => {
             let (id, attempt) = attempt(world, verb);
@@ -240,8 +243,16 @@ fn operate(world: &mut World, verb: &str, words: &[&str]) {
     let command = match verb {
         "cancel" => Command::Cancel { request, id },
         "kill" => Command::Kill { request, id },
-        "resume" => Command::Resume { request, id },
+        "pause" => Command::Pause { request, id },
+        "resume" => {
+            let deployment = words.get(1).map_or(ResumeOn::Keep, |word| match *word {
+                "latest" => ResumeOn::Latest,
+                word => ResumeOn::Deployment(DeploymentId(word.parse().expect("a number"))),
+            });
+            Command::Resume { request, id, deployment }
+        }
         "purge" => Command::Purge { request, id },
+        "purge-journal" => Command::PurgeJournal { request, id },
         "attach" => Command::Attach { request, id },
         _ => Command::Output { request, id },
     };

@@ -71,6 +71,9 @@ pub fn record(world: &mut World, id: InvocationId) -> String {
             shown += &format!(" at {name}");
         }
     }
+    if record.pause_requested {
+        shown += " to pause";
+    }
     if !record.pinned_deployment.is_empty() {
         shown += &format!(" pinned v{}", record.protocol_version);
     }
@@ -153,6 +156,7 @@ fn reply(world: &mut World, reply: &Reply) -> String {
         Reply::Done => "done".to_owned(),
         Reply::Accept => "accept".to_owned(),
         Reply::Conflict(text) => format!("conflict: {}", named(world, text)),
+        Reply::Invalid(text) => format!("invalid: {}", named(world, text)),
         Reply::TooEarly(text) => format!("too early: {}", named(world, text)),
         Reply::Receipt(receipt) => self::receipt(receipt),
         Reply::Unavailable(text) => format!("unavailable: {text}"),

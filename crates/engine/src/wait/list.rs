@@ -21,6 +21,26 @@ pub fn list(
     invocation: &mut Invocation,
     leaves: &[Leaf],
 ) -> Result<(), EngineError> {
+    remember(tx, invocation, leaves)?;
+    let record = &invocation.record;
+    for (key, wait) in rows(invocation) {
+        let row = StoredWait {
+            service: record.service.clone(),
+            key: record.key.clone(),
+            handler: record.handler.clone(),
+            ..wait.clone()
+        };
+        tx.write(key, record::encode(&row));
+    }
+    Ok(())
+}
+
+/// Takes what an invocation waits for into its record, without rows.
+pub fn remember(
+    tx: &Tx<'_>,
+    invocation: &mut Invocation,
+    leaves: &[Leaf],
+) -> Result<(), EngineError> {
     let old = std::mem::take(&mut invocation.record.waits);
     for leaf in leaves.iter().take(WAITS_LISTED_MAX) {
         let Some((kind, index, name)) = describe(tx, invocation, leaf)? else { continue };
@@ -40,16 +60,6 @@ pub fn list(
             attempt: known.map_or(invocation.record.attempt, |wait| wait.attempt),
             ..StoredWait::default()
         });
-    }
-    let record = &invocation.record;
-    for (key, wait) in rows(invocation) {
-        let row = StoredWait {
-            service: record.service.clone(),
-            key: record.key.clone(),
-            handler: record.handler.clone(),
-            ..wait.clone()
-        };
-        tx.write(key, record::encode(&row));
     }
     Ok(())
 }

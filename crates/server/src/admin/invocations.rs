@@ -1,4 +1,4 @@
-//! `/invocations/{id}`: cancel, kill, resume, purge.
+//! `/invocations/{id}`: cancel, kill, pause, resume, purge, purge-journal.
 //!
 //! - Owns: statuses and texts of the answers.
 //! - Does not own: what a state allows (crate `engine`).
@@ -8,10 +8,10 @@ use axum::{
     http::StatusCode,
 };
 use reveille_engine::{
-    command::{Command, RequestId},
+    command::{Command, RequestId, ResumeOn},
     effect::Reply,
 };
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::id::{IdError, InvocationId};
 use serde::Deserialize;
 
 use super::{Admin, problem::Problem};
@@ -21,8 +21,9 @@ type Verb = fn(RequestId, InvocationId) -> Command;
 
 const CANCEL: Verb = |request, id| Command::Cancel { request, id };
 const KILL: Verb = |request, id| Command::Kill { request, id };
-const RESUME: Verb = |request, id| Command::Resume { request, id };
+const PAUSE: Verb = |request, id| Command::Pause { request, id };
 const PURGE: Verb = |request, id| Command::Purge { request, id };
+const PURGE_JOURNAL: Verb = |request, id| Command::PurgeJournal { request, id };
 
 /// The query of `resume`.
 #[derive(Deserialize)]
@@ -52,23 +53,33 @@ pub(super) async fn kill(
     control(&admin, parse_id(&id)?, KILL).await
 }
 
-/// `PATCH /invocations/{id}/resume`. An invocation stays on its deployment.
+/// `PATCH /invocations/{id}/pause`: 202 when it will stop, 200 when it stands still anyway.
+pub(super) async fn pause(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    control(&admin, parse_id(&id)?, PAUSE).await
+}
+
+/// `PATCH /invocations/{id}/resume?deployment=keep|latest|dp_…`, `keep` when nothing is said.
 pub(super) async fn resume(
     State(admin): State<Admin>,
     Path(id): Path<String>,
     Query(query): Query<Resume>,
 ) -> Result<StatusCode, Problem> {
     let id = parse_id(&id)?;
-    if let Some(deployment) = query.deployment.filter(|deployment| deployment != "keep") {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            format!(
-                "The query parameter 'deployment' is invalid. Reason: '{deployment}' is not \
-                 supported, only 'keep' is"
-            ),
-        ));
-    }
-    control(&admin, id, RESUME).await
+    let deployment = match query.deployment.as_deref() {
+        None | Some("keep") => ResumeOn::Keep,
+        Some("latest") => ResumeOn::Latest,
+        Some(deployment) => {
+            ResumeOn::Deployment(deployment.parse().map_err(|reason: IdError| {
+                let message =
+                    format!("The query parameter 'deployment' is invalid. Reason: {reason}");
+                Problem::new(StatusCode::BAD_REQUEST, message)
+            })?)
+        }
+    };
+    control(&admin, id, move |request, id| Command::Resume { request, id, deployment }).await
 }
 
 /// `PATCH /invocations/{id}/purge`.
@@ -77,6 +88,14 @@ pub(super) async fn purge(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     control(&admin, parse_id(&id)?, PURGE).await
+}
+
+/// `PATCH /invocations/{id}/purge-journal`: the result stays.
+pub(super) async fn purge_journal(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    control(&admin, parse_id(&id)?, PURGE_JOURNAL).await
 }
 
 /// `DELETE /invocations/{id}?mode=cancel|kill|purge`: the older form, 202 whatever becomes of it.
@@ -116,6 +135,7 @@ pub(super) fn refusal(reply: Reply) -> Problem {
             Problem::not_found(format!("The requested invocation '{id}' does not exist"))
         }
         Reply::Conflict(text) => Problem::new(StatusCode::CONFLICT, text),
+        Reply::Invalid(text) => Problem::new(StatusCode::BAD_REQUEST, text),
         Reply::TooEarly(text) => Problem::new(StatusCode::TOO_EARLY, text),
         Reply::Unavailable(text) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, text),
         reply => {
@@ -125,7 +145,11 @@ pub(super) fn refusal(reply: Reply) -> Problem {
     }
 }
 
-async fn control(admin: &Admin, id: InvocationId, verb: Verb) -> Result<StatusCode, Problem> {
+async fn control(
+    admin: &Admin,
+    id: InvocationId,
+    verb: impl FnOnce(RequestId, InvocationId) -> Command + Send + 'static,
+) -> Result<StatusCode, Problem> {
     match admin.partitions.ask(id, move |request| verb(request, id)).await? {
         Reply::Done => Ok(StatusCode::OK),
         Reply::Accept => Ok(StatusCode::ACCEPTED),

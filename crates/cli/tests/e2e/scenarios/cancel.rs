@@ -19,6 +19,8 @@ scenarios![
     scheduled_invocation_is_cancelled,
     failing_handler_is_killed,
     control_of_nothing_is_refused,
+    paused_answered_and_resumed,
+    result_outlives_its_journal,
 ];
 
 async fn cancelled_while_waiting(cluster: Arc<Cluster>) {
@@ -125,4 +127,29 @@ async fn control_of_nothing_is_refused(cluster: Arc<Cluster>) {
         let prefix = "The request field 'invocation_id' is invalid. Reason: ";
         assert!(message.starts_with(prefix), "{message}");
     }
+}
+
+/// A pause may find the handler still on its stream, then it is parked until somebody resumes it, or
+/// suspended already, then it changes nothing. The answer is kept in both cases.
+async fn paused_answered_and_resumed(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "paused").await;
+    let paused = cluster.control(&invocation, "pause").await.status;
+    assert!([200, 202].contains(&paused), "pause answered {paused}");
+    cluster.resolve(&wait, "kept").await.expect(202);
+    let resumed = cluster.control(&invocation, "resume").await.status;
+    // It may have been suspended, and have ended by now.
+    assert!([200, 409].contains(&resumed), "resume answered {resumed}");
+    assert_eq!(cluster.result(&invocation).await, "kept");
+    cluster.control(&invocation, "pause").await.expect(409);
+}
+
+async fn result_outlives_its_journal(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/ask", "journal-purged").await;
+    cluster.control(&invocation, "purge-journal").await.expect(409);
+    cluster.resolve(&wait, "still here").await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, "still here");
+    cluster.control(&invocation, "purge-journal").await.expect(200);
+    assert_eq!(cluster.output(&invocation).await.expect(200).json(), "still here");
+    cluster.control(&invocation, "purge").await.expect(200);
+    cluster.output(&invocation).await.expect(404);
 }

@@ -1,7 +1,7 @@
 //! Control of invocations: replies to statuses.
 
 use reveille_engine::effect::Reply;
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::id::{DeploymentId, InvocationId};
 
 use super::Bench;
 use crate::partition::Refused;
@@ -24,6 +24,7 @@ async fn each_reply_has_its_status() {
         (Ok(Reply::Done), "200".to_owned()),
         (Ok(Reply::Accept), "202".to_owned()),
         (Ok(Reply::Conflict("so it is".to_owned())), error(409, "so it is")),
+        (Ok(Reply::Invalid("no such one".to_owned())), error(400, "no such one")),
         (Ok(Reply::TooEarly("not yet".to_owned())), error(425, "not yet")),
         (Ok(Reply::NotFound(id)), error(404, &not_found)),
         (Ok(Reply::Unavailable("later".to_owned())), error(503, "later")),
@@ -31,7 +32,7 @@ async fn each_reply_has_its_status() {
         (Err(Refused::Stopping), error(503, stopping)),
     ] {
         bench.partitions.reply(reply.clone());
-        for verb in ["cancel", "kill", "resume", "purge"] {
+        for verb in ["cancel", "kill", "pause", "resume", "purge", "purge-journal"] {
             let path = format!("/v3/invocations/{id}/{verb}");
             let answer = bench.send("PATCH", &path, "", "").await;
             assert_eq!(answer.line(), expected, "{verb} {reply:?}");
@@ -47,9 +48,9 @@ async fn each_verb_is_its_command() {
     for (method, path, command, status) in [
         ("PATCH", "/cancel", "Cancel", 200),
         ("PATCH", "/kill", "Kill", 200),
-        ("PATCH", "/resume", "Resume", 200),
-        ("PATCH", "/resume?deployment=keep", "Resume", 200),
+        ("PATCH", "/pause", "Pause", 200),
         ("PATCH", "/purge", "Purge", 200),
+        ("PATCH", "/purge-journal", "PurgeJournal", 200),
         ("DELETE", "", "Cancel", 202),
         ("DELETE", "?mode=cancel", "Cancel", 202),
         ("DELETE", "?mode=Kill", "Kill", 202),
@@ -63,25 +64,41 @@ async fn each_verb_is_its_command() {
 }
 
 #[tokio::test]
+async fn a_resume_says_where() {
+    let bench = Bench::start().await;
+    bench.partitions.reply(Ok(Reply::Done));
+    let (id, deployment) = (id(), DeploymentId(62));
+    for (query, expected) in [
+        ("", "Keep".to_owned()),
+        ("?deployment=keep", "Keep".to_owned()),
+        ("?deployment=latest", "Latest".to_owned()),
+        (&format!("?deployment={deployment}"), format!("Deployment({deployment})")),
+    ] {
+        let answer = bench.send("PATCH", &format!("/invocations/{id}/resume{query}"), "", "").await;
+        assert_eq!(answer.line(), "200", "{query}");
+        let expected =
+            format!("Resume {{ request: RequestId(7), id: {id}, deployment: {expected} }}");
+        assert_eq!(bench.partitions.commands(), [expected], "{query}");
+    }
+}
+
+#[tokio::test]
 async fn malformed_requests_reach_no_partition() {
     let bench = Bench::start().await;
     let id = id();
     let field = |reason: &str| {
         error(400, &format!("The request field 'invocation_id' is invalid. Reason: {reason}"))
     };
+    let query = |reason: &str| {
+        error(400, &format!("The query parameter 'deployment' is invalid. Reason: {reason}"))
+    };
     for (method, path, expected) in [
         ("PATCH", "foo/cancel".to_owned(), field("bad format")),
         ("PATCH", "inv_1abc/kill".to_owned(), field("bad length")),
         ("PATCH", "dp_10000000000000000000007/purge".to_owned(), field("bad format")),
-        (
-            "PATCH",
-            format!("{id}/resume?deployment=latest"),
-            error(
-                400,
-                "The query parameter 'deployment' is invalid. Reason: 'latest' is not supported, \
-                 only 'keep' is",
-            ),
-        ),
+        ("PATCH", "foo/purge-journal".to_owned(), field("bad format")),
+        ("PATCH", format!("{id}/resume?deployment=newest"), query("bad format")),
+        ("PATCH", format!("{id}/resume?deployment=dp_1abc"), query("bad length")),
         (
             "DELETE",
             format!("{id}?mode=stop"),
