@@ -1,5 +1,5 @@
 //! Repository automation, started as `cargo xtask SUBCOMMAND`. One file per subcommand:
-//! [`tidy`] (house rules), [`test`] (every test, also `ci`) and [`bench`] (load measurements).
+//! [`tidy`] (house rules), [`mod@test`] (every test, also `ci`) and [`mod@bench`] (load measurements).
 //!
 //! Owns no product code; it only starts cargo and the binaries and reads the tree.
 

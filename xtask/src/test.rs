@@ -25,7 +25,7 @@ const TOOLS: [(&str, &[&str], &str); 5] = [
 ];
 
 /// The steps that are one call of cargo each; tidy runs between the lints and the build.
-const LINTS: [&[&str]; 2] = [
+const LINTS: [&[&str]; 3] = [
     &["fmt", "--all", "--check"],
     &[
         "clippy",
@@ -37,6 +37,8 @@ const LINTS: [&[&str]; 2] = [
         "-D",
         "clippy::too_many_lines",
     ],
+    // Links of module headers must lead somewhere; the lint that says so is in `Cargo.toml`.
+    &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"],
 ];
 const TESTS: [&[&str]; 3] = [
     // The end-to-end tests start the binary, so it must be there and fresh before they run.

@@ -1,6 +1,6 @@
 //! Partitions: each is one thread that feeds commands to the engine and batches to the store.
 //!
-//! Start at [`driver`]. [`start`] opens and starts all of them.
+//! Start at [`driver`]. [`spawn`] runs one of them.
 
 mod availability;
 pub mod clock;
