@@ -235,7 +235,7 @@ impl Expected {
 
     fn of_waits(&mut self, invocation: &Invocation) {
         let record = &invocation.record;
-        for (ordinal, wait) in (0..).zip(&record.waits) {
+        for wait in &record.waits {
             let row = StoredWait {
                 service: record.service.clone(),
                 key: record.key.clone(),
@@ -243,7 +243,7 @@ impl Expected {
                 ..wait.clone()
             };
             let kind = u8::try_from(wait.kind).unwrap_or(0);
-            let key = keys::wait(wait.since, invocation.id, kind, ordinal);
+            let key = keys::wait(wait.since, invocation.id, kind, wait.ordinal);
             self.0.insert(key, Some(encode(&row)));
         }
     }

@@ -118,9 +118,20 @@ fn settle(
         return Ok(());
     }
     let left = await_tree::leaves(tree);
-    if left.len() < awaited {
-        wait::unlist(tx, invocation);
-        wait::list(tx, invocation, &left)?;
+    match awaited - left.len() {
+        0 => {}
+        1 => {
+            wait::take_off(tx, invocation, leaf);
+            if invocation.record.waits.is_empty() {
+                // What did not fit on the list before has room now.
+                wait::list(tx, invocation, &left)?;
+            }
+        }
+        // A node was done as a whole: whatever else it awaited is not awaited any more.
+        _ => {
+            wait::unlist(tx, invocation);
+            wait::list(tx, invocation, &left)?;
+        }
     }
     Ok(())
 }

@@ -258,6 +258,9 @@ pub struct StoredWait {
     /// On which attempt it was announced.
     #[prost(uint32, tag = "5")]
     pub attempt: u32,
+    /// Tells the rows of one invocation apart; stays when others are taken off the list.
+    #[prost(uint32, tag = "9")]
+    pub ordinal: u32,
     /// Service name, only in the wait table.
     #[prost(string, tag = "6")]
     pub service: String,

@@ -20,7 +20,7 @@ use crate::record::{self, Decision, Status, StoredWait};
 use crate::tx::{EngineError, Invocation, Tx};
 
 use decide::{complete_named, decide, decided, gone, replace, unknown};
-pub use list::{WAITS_LISTED_MAX, forget, list, remember, unlist};
+pub use list::{WAITS_LISTED_MAX, forget, list, remember, take_off, unlist};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -37,6 +37,7 @@ fn result() -> StoredResult {
 
 fn wait() -> StoredWait {
     StoredWait {
+        ordinal: 4,
         kind: WaitKind::Promise as u32,
         index: 3,
         name: Some("p".into()),

@@ -110,3 +110,21 @@ fn state_beyond_the_bound_is_sent_partially() {
         script::statement(&mut world, "kill #1");
     }
 }
+
+/// A fan-in of many waits is answered one by one; each answer must cost its own row, not all of them.
+#[test]
+fn an_answer_costs_the_same_however_many_are_left() {
+    let mut world = World::new();
+    let waits: Vec<String> = (17..317).map(|index| format!("s{index}")).collect();
+    script::statement(&mut world, "send S/h #1");
+    script::statement(&mut world, &format!("#1 suspend(race(s1,all({})))", waits.join(",")));
+    for index in 17..316 {
+        script::statement(&mut world, &format!("resolve #1.{index} v"));
+        // The record, the entry, the decision, the wait; once, what did not fit before is listed.
+        let listed = if index == 17 + 255 { 300 - 256 } else { 0 };
+        assert!(world.writes_len <= 4 + listed, "{} rows at {index}", world.writes_len);
+    }
+    script::statement(&mut world, "resolve #1.316 v");
+    let started = world.output.iter().any(|shown| shown.contains("start(#1/2"));
+    assert!(started, "the last answer wakes it: {:?}", world.output.last());
+}

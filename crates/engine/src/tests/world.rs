@@ -64,6 +64,8 @@ pub struct World {
     pub mail: Vec<(u16, u16, u64, Bytes)>,
     pub requests: u64,
     pub output: Vec<String>,
+    /// Rows that the last step wrote or deleted.
+    pub writes_len: usize,
     /// What each invocation last suspended on.
     pub trees: BTreeMap<InvocationId, Future>,
     /// Effects of the last command.
@@ -87,6 +89,7 @@ impl World {
             mail: Vec::new(),
             requests: 0,
             output: Vec::new(),
+            writes_len: 0,
             trees: BTreeMap::new(),
             effects: Vec::new(),
         }
@@ -156,6 +159,7 @@ impl World {
         let step = crate::apply(rows, &context, command).unwrap_or_else(|error| {
             panic!("the engine stopped: {error}\nat {shown}");
         });
+        self.writes_len = step.writes.len();
         for (key, value) in step.writes {
             if key.first() == Some(&tag::TIMER) && value.is_some() {
                 self.timers_seen.insert(key.clone());

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use reveille_protocol::frame::MessageType;
+use reveille_protocol::id::InvocationId;
 
 use super::WaitKind;
 use crate::await_tree::Leaf;
@@ -52,7 +53,9 @@ pub fn remember(
             continue;
         }
         let known = old.iter().find(same);
+        let ordinal = u32::try_from(invocation.record.waits.len()).unwrap_or(u32::MAX);
         invocation.record.waits.push(StoredWait {
+            ordinal,
             kind,
             index,
             name,
@@ -74,20 +77,34 @@ pub fn unlist(tx: &mut Tx<'_>, invocation: &Invocation) {
 /// Takes what has been answered off the list of an invocation that goes on. The rest stays, for its
 /// age.
 pub fn forget(invocation: &mut Invocation, leaf: &Leaf) {
-    invocation.record.waits.retain(|wait| match (WaitKind::from_number(wait.kind), leaf) {
-        (Some(WaitKind::Signal), Leaf::Named(name)) => wait.name.as_ref() != Some(name),
-        (Some(WaitKind::Signal), _) | (_, Leaf::Named(_)) => true,
-        (Some(WaitKind::Awakeable), Leaf::Signal(index)) => wait.index != *index,
-        (Some(WaitKind::Awakeable), _) | (_, Leaf::Signal(_)) => true,
-        (_, Leaf::Completion(id)) => wait.index != *id,
-    });
+    invocation.record.waits.retain(|wait| !is_of(wait, leaf));
+}
+
+/// Takes what has been answered off the list of an invocation that stays suspended, its row included.
+/// Costs that one row, however many are left.
+pub fn take_off(tx: &mut Tx<'_>, invocation: &mut Invocation, leaf: &Leaf) {
+    for wait in invocation.record.waits.iter().filter(|wait| is_of(wait, leaf)) {
+        tx.delete(row_key(invocation.id, wait));
+    }
+    forget(invocation, leaf);
 }
 
 fn rows(invocation: &Invocation) -> impl Iterator<Item = (Bytes, &StoredWait)> {
-    invocation.record.waits.iter().zip(0..).map(|(wait, ordinal)| {
-        let kind = u8::try_from(wait.kind).unwrap_or(0);
-        (keys::wait(wait.since, invocation.id, kind, ordinal), wait)
-    })
+    invocation.record.waits.iter().map(|wait| (row_key(invocation.id, wait), wait))
+}
+
+fn row_key(id: InvocationId, wait: &StoredWait) -> Bytes {
+    keys::wait(wait.since, id, u8::try_from(wait.kind).unwrap_or(0), wait.ordinal)
+}
+
+fn is_of(wait: &StoredWait, leaf: &Leaf) -> bool {
+    match (WaitKind::from_number(wait.kind), leaf) {
+        (Some(WaitKind::Signal), Leaf::Named(name)) => wait.name.as_ref() == Some(name),
+        (Some(WaitKind::Signal), _) | (_, Leaf::Named(_)) => false,
+        (Some(WaitKind::Awakeable), Leaf::Signal(index)) => wait.index == *index,
+        (Some(WaitKind::Awakeable), _) | (_, Leaf::Signal(_)) => false,
+        (_, Leaf::Completion(id)) => wait.index == *id,
+    }
 }
 
 type Described = (WaitKind, u32, Option<String>);

@@ -313,12 +313,12 @@ impl Driver {
 
     /// Carries out effects that are safe to show, and applies what they ask back for.
     fn release(&mut self, effects: Vec<Effect>) {
+        let schema = Arc::clone(&self.parts.schema.borrow());
         for effect in effects {
             if !matches!(self.mode, Mode::Serving) {
                 // What was asked back for has stopped the partition: nothing is started any more.
                 return;
             }
-            let schema = Arc::clone(&self.parts.schema.borrow());
             if let Some(command) = self.parts.outputs.carry_out(effect, &schema) {
                 self.apply(command);
             }

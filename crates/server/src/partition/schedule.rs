@@ -38,7 +38,10 @@ impl Driver {
                 return;
             }
             let Some(key) = self.timers.due(now) else { break };
-            self.apply(Command::TimerDue { key });
+            self.apply(Command::TimerDue { key: key.clone() });
+            // Its row is gone, by this step or by a successor that this partition does not know of
+            // yet: in no case it is due again.
+            self.timers.follow(&key, None);
         }
         let view = PartitionView {
             overlay: &self.overlay,

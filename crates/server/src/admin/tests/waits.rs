@@ -20,6 +20,7 @@ impl Bench {
     /// Adds a wait that began at `since`, for invocation `number` of `service`.
     fn wait(&self, partition: usize, since: u64, number: u64, kind: WaitKind, service: &str) {
         let wait = StoredWait {
+            ordinal: 0,
             kind: kind as u32,
             index: 17,
             name: (kind == WaitKind::Promise).then(|| "review".to_owned()),

@@ -1,7 +1,9 @@
 //! One partition turned by hand: batches, a full disk, what stops it.
 
+use bytes::Bytes;
 use reveille_engine::command::Command;
 use reveille_engine::effect::Reply;
+use reveille_engine::keys::{self, Timer, TimerKind};
 use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::message::SetStateCommand;
 use reveille_store::memory::MemoryStore;
@@ -105,6 +107,18 @@ async fn a_lost_lease_asks_for_no_restart() {
     rig.driver.on_committed(answer(&rig, 1, Err(fenced)));
     assert!(matches!(rig.driver.refused(), Some(Refused::Stopped(0, _))));
     assert!(rig.failures.try_recv().is_err());
+}
+
+/// Found by the simulator: a successor had deleted the row, and the timer came up for ever.
+#[tokio::test]
+async fn a_timer_without_a_row_comes_up_once() {
+    let mut rig = Rig::new(MemoryStore::new(1));
+    rig.driver.end_turn();
+    let timer = Timer { due: 1, kind: TimerKind::Sleep, id: id(1), number: 1 };
+    rig.driver.timers.follow(&keys::timer(timer), Some(&Bytes::new()));
+    assert_eq!(rig.driver.timers.next(), Some(1));
+    rig.driver.end_turn();
+    assert_eq!(rig.driver.timers.next(), None);
 }
 
 /// The store refuses the whole batch of such a row, with the steps of others in it.
