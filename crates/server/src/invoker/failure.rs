@@ -5,7 +5,10 @@
 
 use http::StatusCode;
 use reveille_engine::command::AttemptFailure;
+use reveille_engine::mask::mask_secrets;
 use reveille_protocol::frame::FrameError;
+
+use crate::text::duration;
 
 /// The deployment could not be reached at all.
 pub(super) fn unreachable(uri: &str, cause: &str) -> AttemptFailure {
@@ -45,7 +48,8 @@ pub(super) fn bad_status(status: StatusCode, version: u32, body: &str) -> Attemp
             let mut message = format!("unexpected http status code: {status}");
             if !body.is_empty() {
                 message.push_str(", with body: ");
-                message.push_str(body);
+                // The engine masks what it stores; this is logged on the way there.
+                message.push_str(&mask_secrets(body));
             }
             let too_large = status == StatusCode::PAYLOAD_TOO_LARGE;
             failure(500, message, if too_large { "RT0019" } else { "RT0012" })
@@ -103,7 +107,7 @@ pub(super) fn internal() -> AttemptFailure {
 pub(super) fn abort_timeout(abort_timeout_ms: u64) -> AttemptFailure {
     let message = format!(
         "the invocation stream was closed after the 'abort timeout' ({}) fired.",
-        duration_text(abort_timeout_ms)
+        duration::short(abort_timeout_ms)
     );
     failure(500, message, "RT0001")
 }
@@ -112,30 +116,16 @@ fn failure(code: u32, message: String, doc_code: &'static str) -> AttemptFailure
     AttemptFailure { code, message, doc_code }
 }
 
-/// Writes a duration the way settings are written: `1h 30m`, `2s`, `50ms`.
-fn duration_text(mut milliseconds: u64) -> String {
-    let mut parts = Vec::new();
-    for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
-        let count = milliseconds / size;
-        milliseconds %= size;
-        if count > 0 {
-            parts.push(format!("{count}{unit}"));
-        }
-    }
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_like_settings() {
-        let table =
-            [(0, "0s"), (50, "50ms"), (2000, "2s"), (600_000, "10m"), (5_401_001, "1h 30m 1s 1ms")];
-        for (milliseconds, text) in table {
-            assert_eq!(duration_text(milliseconds), text);
-        }
+    fn awakeable_secrets_in_a_body_are_masked() {
+        let (public, secret) = ("A".repeat(32), "s".repeat(27));
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let failure = bad_status(status, 6, &format!("awaits sign_1{public}{secret}"));
+        assert!(failure.message.ends_with(&format!("awaits sign_1{public}***")), "{failure:?}");
     }
 
     #[test]
