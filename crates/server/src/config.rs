@@ -6,8 +6,11 @@
 //! - Does not own: where values come from (crate `cli`: defaults, file, environment, flags).
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 pub use reveille_engine::schema::{OnMaxAttempts, RetryPolicy};
+
+use crate::access::Tokens;
 
 /// Settings of one server.
 #[derive(Clone, Debug)]
@@ -26,6 +29,35 @@ pub struct ServerConfig {
     pub message_size_limit: usize,
     /// Options of handlers that neither the handler nor its service sets.
     pub defaults: OptionDefaults,
+    /// Who is let in, whom the server trusts and how others recognise it.
+    pub security: SecurityConfig,
+}
+
+/// Who is let in, whom the server trusts and how others recognise it. The default: everyone who can
+/// reach the listeners, the authorities of the system, and not at all.
+#[derive(Clone, Debug, Default)]
+pub struct SecurityConfig {
+    /// PEM file with authorities that are trusted beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the key that signs requests to deployments.
+    pub identity_key_file: Option<PathBuf>,
+    /// The ingress.
+    pub ingress: ListenerSecurity,
+    /// True to let whoever knows the id of a wait complete it at the ingress without a token.
+    pub waits_without_token: bool,
+    /// The admin API.
+    pub admin: ListenerSecurity,
+}
+
+/// Tokens and certificate of one listener.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerSecurity {
+    /// The tokens that are let in; none lets everyone in.
+    pub tokens: Tokens,
+    /// PEM file with the certificate chain; needs a key.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the key; needs a certificate.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Options of handlers that neither the handler nor its service sets.
@@ -76,6 +108,7 @@ impl Default for ServerConfig {
             concurrent_attempts_max: crate::limits::CONCURRENT_ATTEMPTS_DEFAULT,
             message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,
             defaults: OptionDefaults::default(),
+            security: SecurityConfig::default(),
         }
     }
 }

@@ -6,16 +6,23 @@
 //! - [`ingress`] answers those who invoke, attach and complete.
 //! - [`invoker`] runs attempts against deployments.
 //! - [`registry`] discovers and stores deployments.
+//! - [`listener`] serves connections for both, within bounds; [`access`] checks tokens.
+//! - [`tls`] and [`request_identity`] say who we are and whom we trust.
 //! - [`admin`] is the operator's API.
 //! - [`text`] reads and prints durations and times.
 //! - [`config`] and [`limits`] hold every setting and every bound.
 
+pub mod access;
 pub mod admin;
 pub mod config;
 pub mod ingress;
 pub mod invoker;
 pub mod limits;
+pub mod listener;
 pub mod partition;
 pub mod registry;
+pub mod request_identity;
+pub mod security;
 pub mod server;
 pub mod text;
+pub mod tls;

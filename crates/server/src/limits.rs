@@ -109,32 +109,32 @@ pub const TARGET_BODY_BYTES: usize = 1 << 20;
 /// Connections open at the ingress at the same time; further ones wait to be accepted.
 pub const INGRESS_CONNECTIONS: usize = 65_536;
 
-/// Largest head of a request at the ingress, in bytes.
-pub const INGRESS_HEADER_BYTES: u32 = 64 << 10;
+/// Largest head of a request to a listener, in bytes.
+pub const LISTENER_HEADER_BYTES: u32 = 64 << 10;
 
 /// Longest wait for the head of a request, in milliseconds; idle connections are closed then, too.
-pub const INGRESS_HEADER_READ_MS: u64 = 75_000;
+pub const LISTENER_HEADER_READ_MS: u64 = 75_000;
 
-/// Requests in flight on one HTTP/2 connection to the ingress.
-pub const INGRESS_STREAMS_PER_CONNECTION: u32 = 4096;
+/// Requests in flight on one HTTP/2 connection to a listener.
+pub const LISTENER_STREAMS_PER_CONNECTION: u32 = 4096;
 
-/// Flow-control window of one HTTP/2 request to the ingress, in bytes.
-pub const INGRESS_STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Flow-control window of one HTTP/2 request to a listener, in bytes.
+pub const LISTENER_STREAM_WINDOW_BYTES: u32 = 1 << 20;
 
-/// Flow-control window of one HTTP/2 connection to the ingress, in bytes.
-pub const INGRESS_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Flow-control window of one HTTP/2 connection to a listener, in bytes.
+pub const LISTENER_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 
 /// Pause between two keep-alive pings to an HTTP/2 caller, in milliseconds.
-pub const INGRESS_PING_INTERVAL_MS: u64 = 40_000;
+pub const LISTENER_PING_INTERVAL_MS: u64 = 40_000;
 
-/// Longest wait of the ingress for the answer to a ping, in milliseconds.
-pub const INGRESS_PING_TIMEOUT_MS: u64 = 20_000;
+/// Longest wait of a listener for the answer to a ping, in milliseconds.
+pub const LISTENER_PING_TIMEOUT_MS: u64 = 20_000;
 
-/// Longest wait for requests in flight when the ingress shuts down, in milliseconds.
-pub const INGRESS_SHUTDOWN_MS: u64 = 10_000;
+/// Longest wait for requests in flight when a listener shuts down, in milliseconds.
+pub const LISTENER_SHUTDOWN_MS: u64 = 10_000;
 
 /// Pause after a connection could not be accepted, in milliseconds.
-pub const INGRESS_ACCEPT_RETRY_MS: u64 = 50;
+pub const LISTENER_ACCEPT_RETRY_MS: u64 = 50;
 
 /// Longest wait for a reused HTTP/1.1 connection to be ready, in milliseconds; then another is
 /// opened.
@@ -147,7 +147,44 @@ pub const HOLD_MS: u64 = 250;
 pub const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest pause between two pieces of a request body, in milliseconds.
-pub const INGRESS_BODY_PAUSE_MS: u64 = 60_000;
+pub const LISTENER_BODY_PAUSE_MS: u64 = 60_000;
 
 /// Committed rows that one partition keeps in memory because they are likely to be read soon.
 pub const RECENT_ROWS_BYTES: usize = 2 << 20;
+
+/// Signatures of requests that are kept to be used again, one per handler.
+pub const IDENTITY_TOKENS: usize = 4096;
+
+/// Time after which the files of a listener's certificate are looked at again, in milliseconds.
+pub const TLS_FILES_CHECK_MS: u64 = 5_000;
+
+/// Connections open at the admin API at the same time; further ones wait to be accepted.
+pub const ADMIN_CONNECTIONS: usize = 1024;
+
+/// TLS handshakes of one listener at the same time; further ones wait, within their own time.
+pub const LISTENER_HANDSHAKES: usize = 4096;
+
+/// Longest TLS handshake with a caller, in milliseconds.
+pub const LISTENER_HANDSHAKE_MS: u64 = 10_000;
+
+/// Time after which an HTTP/2 connection of a caller without requests is closed, in milliseconds.
+pub const LISTENER_IDLE_MS: u64 = 300_000;
+
+/// Bytes of each request body that need no place in [`LISTENER_BODY_BYTES`].
+pub const LISTENER_BODY_FREE_BYTES: usize = 64 << 10;
+
+/// Bytes of all request bodies of a listener that are being read at the same time; further ones are
+/// answered with 503.
+pub const LISTENER_BODY_BYTES: usize = 512 << 20;
+
+/// Longest time for which a caller takes no byte of a response, in milliseconds.
+pub const LISTENER_WRITE_PAUSE_MS: u64 = 60_000;
+
+/// Longest wait for a caller to close a connection that it was asked to close, in milliseconds.
+pub const LISTENER_CLOSING_MS: u64 = 5_000;
+
+/// Tokens that one listener lets in.
+pub const TOKENS_MAX: usize = 64;
+
+/// Longest name of a token, in bytes.
+pub const TOKEN_NAME_BYTES: usize = 64;

@@ -19,14 +19,17 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
 use crate::config::ServerConfig;
-use crate::ingress::{self, Ingress};
-use crate::invoker::{Invoker, InvokerOptions};
+use crate::ingress::{Ingress, IngressAccess};
+use crate::invoker::{Invoker, InvokerOptions, Outbound};
 use crate::limits;
+use crate::listener::{self, Bounds, Listener};
 use crate::partition::committer::Committer;
 use crate::partition::effects::Outputs;
 use crate::partition::handle::Mail;
 use crate::partition::{self, Driver, DriverParts, OpenError, Partitions};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
+use crate::security::{Security, SecurityError};
+use crate::tls::server::ServerTls;
 
 /// A running server. Dropping it without [`Server::stop`] cuts off open requests; nothing is lost.
 pub struct Server {
@@ -34,6 +37,8 @@ pub struct Server {
     pub ingress_address: SocketAddr,
     /// Where operators connect.
     pub admin_address: SocketAddr,
+    /// `http` or `https` of the ingress and of the admin API.
+    pub schemes: (&'static str, &'static str),
     partitions: Partitions,
     registry: Registry,
     stop: watch::Sender<bool>,
@@ -88,6 +93,9 @@ pub enum StartError {
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A security setting cannot be honoured. Mend it, or the file it names.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -97,6 +105,9 @@ impl Server {
     /// Binds the listeners, takes over registry and partitions, and starts to serve. Must be called
     /// within a multi-thread runtime; blocks on the store for as long as recovery takes.
     pub async fn start(config: ServerConfig, store: Arc<dyn Store>) -> Result<Server, StartError> {
+        let security = Security::open(&config)?;
+        security.announce(&config);
+        let schemes = (scheme(&security.ingress_tls), scheme(&security.admin_tls));
         let ingress_listener = bind(config.ingress_address).await?;
         let admin_listener = bind(config.admin_address).await?;
         let (ingress_address, admin_address) =
@@ -109,31 +120,38 @@ impl Server {
                 defaults: config.defaults.clone(),
                 protocol_version_max: config.protocol_version_max,
             },
+            security.outbound.clone(),
         )?;
         let (failed, failures) = mpsc::unbounded_channel();
         let (partitions, threads, halt) =
-            start_partitions(&config, store, &registry, &secret_key, &failed)?;
+            start_partitions(&config, &security.outbound, store, &registry, &secret_key, &failed)?;
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let ingress = Ingress {
             partitions: partitions.clone(),
             schema: registry.schema(),
             request_size_limit: config.request_size_limit,
+            access: IngressAccess {
+                tokens: config.security.ingress.tokens.clone(),
+                waits_without_token: config.security.waits_without_token,
+            },
         };
-        listeners.spawn(ingress::serve(ingress_listener, ingress, stopped(stopping.clone())));
+        let (tls, bounds) = (security.ingress_tls, Bounds::ingress());
+        let listener = Listener { socket: ingress_listener, tls, bounds };
+        listeners.spawn(listener::serve(listener, ingress, stopped(stopping.clone())));
         let admin = Admin {
             registry: registry.clone(),
             partitions: partitions.clone(),
-            ingress_endpoint: format!("http://{ingress_address}/"),
+            ingress_endpoint: format!("{}://{ingress_address}/", schemes.0),
         };
-        listeners.spawn(async move {
-            if let Err(error) = admin::serve(admin_listener, admin, stopped(stopping)).await {
-                error!(%error, "the admin API has stopped");
-            }
-        });
+        let (tls, bounds) = (security.admin_tls, Bounds::admin());
+        let listener = Listener { socket: admin_listener, tls, bounds };
+        let tokens = config.security.admin.tokens.clone();
+        listeners.spawn(admin::serve(listener, admin, tokens, stopped(stopping)));
         Ok(Server {
             ingress_address,
             admin_address,
+            schemes,
             partitions,
             registry,
             stop,
@@ -189,6 +207,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
 }
 
+fn scheme(tls: &Option<ServerTls>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
+}
+
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // An error means that the server was dropped, which stops the listeners as well.
     let _changed = stopping.wait_for(|stop| *stop).await;
@@ -219,6 +241,7 @@ fn open_meta(store: &dyn Store) -> Result<(Lease, SecretKey), StartError> {
 
 fn start_partitions(
     config: &ServerConfig,
+    outbound: &Outbound,
     store: Arc<dyn Store>,
     registry: &Registry,
     secret_key: &SecretKey,
@@ -229,7 +252,10 @@ fn start_partitions(
         (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
     let partitions = Partitions::new(senders);
     let halt = Halt(partitions.clone());
-    let options = InvokerOptions { message_size_limit: config.message_size_limit };
+    let options = InvokerOptions {
+        message_size_limit: config.message_size_limit,
+        outbound: outbound.clone(),
+    };
     let invoker = Invoker::new(Handle::current(), partitions.clone(), options);
     let (committer, committer_thread) = Committer::start(Arc::clone(&store))?;
     let attempts_max = (config.concurrent_attempts_max / usize::from(count)).max(1);

@@ -11,7 +11,7 @@
 //!
 //! Every route exists bare and under `/v2`, `/v3` and `/v4`.
 //! - Owns: routes, statuses and bodies.
-//! - Does not own: what a request means (`crate::registry`, crate `engine`).
+//! - Does not own: connections ([`crate::listener`]), what a request means (`crate::registry`, crate `engine`).
 //! - Invariant: a 2xx answer to a change is given only after the change is durable.
 
 mod deployments;
@@ -26,16 +26,24 @@ mod wait_merge;
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, io};
-
 use axum::{
     Router,
+    body::Body,
     extract::DefaultBodyLimit,
+    http::{Method, Request},
+    response::{IntoResponse as _, Response},
     routing::{any, delete, get, patch, post},
 };
-use tokio::net::TcpListener;
+use tower_service::Service as _;
 
-use crate::{limits, partition::Partitions, registry::Registry};
+use self::problem::Problem;
+use crate::{
+    access::{Access, Tokens},
+    limits,
+    listener::{self, IncomingBody, Listener},
+    partition::Partitions,
+    registry::Registry,
+};
 
 /// What the API needs of the server.
 #[derive(Clone)]
@@ -48,13 +56,51 @@ pub struct Admin {
     pub ingress_endpoint: String,
 }
 
-/// Serves the API on a listener until `shutdown` is ready and open requests are answered.
+/// Serves the API on a listener until `shutdown` is ready and open requests are answered. Without
+/// tokens everyone is let in.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     admin: Admin,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(admin)).with_graceful_shutdown(shutdown).await
+    tokens: Tokens,
+    shutdown: impl Future<Output = ()>,
+) {
+    let operators = Operators { router: router(admin), tokens };
+    listener::serve(listener, operators, shutdown).await;
+}
+
+/// The API behind its tokens.
+#[derive(Clone)]
+struct Operators {
+    router: Router,
+    tokens: Tokens,
+}
+
+impl listener::Answer for Operators {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<IncomingBody>) -> Response {
+        let refusal = match self.tokens.check(request.headers()) {
+            Access::Open | Access::Granted => None,
+            Access::Missing => Some(Problem::token_missing()),
+            Access::Wrong => Some(Problem::token_wrong()),
+        };
+        match refusal {
+            Some(refusal) if !is_open(request.method(), request.uri().path()) => {
+                refusal.into_response()
+            }
+            _ => match self.router.clone().call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        }
+    }
+}
+
+/// Tells whether a request without a token is served: health checks, which say nothing else, and
+/// pre-flights, with which browsers send no token.
+fn is_open(method: &Method, path: &str) -> bool {
+    let bare = ["/v2", "/v3", "/v4"].iter().find_map(|version| path.strip_prefix(version));
+    method == Method::OPTIONS || bare.unwrap_or(path) == "/health"
 }
 
 /// Makes the routes.

@@ -6,7 +6,7 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{StatusCode, header::WWW_AUTHENTICATE},
     response::{IntoResponse, Response},
 };
 use reveille_store::StoreError;
@@ -23,6 +23,8 @@ pub(super) struct Problem {
     code: Option<&'static str>,
     /// True for input that could not be parsed: its answer is plain text.
     plain: bool,
+    /// How to authenticate, for 401.
+    challenge: Option<&'static str>,
 }
 
 /// The error body.
@@ -35,13 +37,26 @@ struct Body {
 impl Problem {
     /// Makes an answer with the error body.
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Problem {
-        Problem { status, message: message.into(), code: None, plain: false }
+        Problem { status, message: message.into(), code: None, plain: false, challenge: None }
     }
 
     /// Answers 400 with plain text, as for a path or query that cannot be parsed.
     pub(super) fn unparsable(message: impl Into<String>) -> Problem {
-        let message = message.into();
-        Problem { status: StatusCode::BAD_REQUEST, message, code: None, plain: true }
+        Problem { plain: true, ..Problem::new(StatusCode::BAD_REQUEST, message) }
+    }
+
+    /// Answers 401 to a request without a token.
+    pub(super) fn token_missing() -> Problem {
+        let text =
+            "this server asks for a token, send it as header `authorization: Bearer <token>`";
+        Problem { challenge: Some("Bearer"), ..Problem::new(StatusCode::UNAUTHORIZED, text) }
+    }
+
+    /// Answers 401 to a request with something that is no token of ours.
+    pub(super) fn token_wrong() -> Problem {
+        let text = "the token in header `authorization` is not one that this server lets in";
+        let challenge = Some("Bearer error=\"invalid_token\"");
+        Problem { challenge, ..Problem::new(StatusCode::UNAUTHORIZED, text) }
     }
 
     /// Answers 404 with the error body.
@@ -56,7 +71,8 @@ impl IntoResponse for Problem {
             return (self.status, self.message).into_response();
         }
         let body = Body { message: self.message, restate_code: self.code };
-        (self.status, Json(body)).into_response()
+        let challenge = self.challenge.map(|challenge| [(WWW_AUTHENTICATE, challenge)]);
+        (self.status, challenge, Json(body)).into_response()
     }
 }
 

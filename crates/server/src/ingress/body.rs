@@ -4,7 +4,6 @@
 //! - Invariant: a body is copied once at most, from the chunks of the connection into the buffer
 //!   that is stored; a body over the bound is refused before it is buffered.
 
-use std::fmt::Display;
 use std::pin::pin;
 
 use bytes::{BufMut, Bytes};
@@ -13,10 +12,8 @@ use http::{HeaderMap, HeaderName};
 use http_body::Body;
 use http_body_util::BodyExt;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
-use tokio::time::{Duration, timeout};
 
 use super::error::IngressError;
-use crate::limits::INGRESS_BODY_PAUSE_MS;
 
 /// The header that carries the idempotency key; the handler does not see it.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -33,20 +30,7 @@ impl Chunks {
     pub async fn read<B>(body: B, limit: usize) -> Result<Chunks, IngressError>
     where
         B: Body<Data = Bytes>,
-        B::Error: Display,
-    {
-        Self::read_within(body, limit, INGRESS_BODY_PAUSE_MS).await
-    }
-
-    /// Like [`Self::read`], with a bound on the time between two chunks.
-    pub async fn read_within<B>(
-        body: B,
-        limit: usize,
-        pause_ms_max: u64,
-    ) -> Result<Chunks, IngressError>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Display,
+        IngressError: From<B::Error>,
     {
         // The lower bound is the content-length, when there is one.
         if body.size_hint().lower() > limit as u64 {
@@ -54,14 +38,8 @@ impl Chunks {
         }
         let mut body = pin!(body);
         let mut read = Chunks::default();
-        let pause = Duration::from_millis(pause_ms_max);
-        loop {
-            let frame = timeout(pause, body.frame()).await;
-            let Some(frame) = frame.map_err(|_| IngressError::BodyStalled(pause_ms_max))? else {
-                return Ok(read);
-            };
-            let frame = frame.map_err(|error| IngressError::BodyBroken(error.to_string()))?;
-            let Ok(chunk) = frame.into_data() else { continue };
+        while let Some(frame) = body.frame().await {
+            let Ok(chunk) = frame?.into_data() else { continue };
             read.len += chunk.len();
             if read.len > limit {
                 return Err(IngressError::BodyTooLarge);
@@ -70,6 +48,7 @@ impl Chunks {
                 read.chunks.push(chunk);
             }
         }
+        Ok(read)
     }
 
     /// Returns the length in bytes.

@@ -5,6 +5,7 @@
 //! - Does not own: failures of invocations, and the JSON around a text ([`super::response`]).
 //! - Invariant: an error of this kind changed nothing: no invocation was made, no wait completed.
 
+use std::convert::Infallible;
 use std::str::Utf8Error;
 
 use http::StatusCode;
@@ -12,6 +13,7 @@ use reveille_engine::keys::NAME_BYTES_MAX;
 use reveille_protocol::id::{AwakeableIdError, IdError, InvocationId};
 
 use super::route::Query;
+use crate::listener::BodyError;
 use crate::partition::Refused;
 use crate::text::duration::DurationError;
 
@@ -140,6 +142,15 @@ pub enum IngressError {
     /// The body stopped arriving. Send it again.
     #[error("cannot read body: nothing arrived for {0} ms")]
     BodyStalled(u64),
+    /// Other bodies take all the memory there is for them. Retry in a moment.
+    #[error("cannot read body: too many large requests at the same time, retry in a moment")]
+    BodiesTooMany,
+    /// Send a token.
+    #[error("this server asks for a token, send it as header `authorization: Bearer <token>`")]
+    TokenMissing,
+    /// Send a token that is let in.
+    #[error("the token in header `authorization` is not one that this server lets in")]
+    TokenWrong,
     /// The body that describes a target is malformed. Fix it.
     #[error("cannot read body: invalid {} body: {detail}", body_name(*query))]
     TargetBody {
@@ -249,10 +260,11 @@ impl IngressError {
             | E::InvocationNotFound
             | E::AttachNotFound(_) => StatusCode::NOT_FOUND,
             E::BodyStalled(_) => StatusCode::REQUEST_TIMEOUT,
+            E::TokenMissing | E::TokenWrong => StatusCode::UNAUTHORIZED,
             E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             E::NotReady => StatusCode::from_u16(STATUS_NOT_READY).expect("a three-digit status"),
             E::WorkflowAlreadyInvoked(_) => StatusCode::CONFLICT,
-            E::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            E::Unavailable(_) | E::BodiesTooMany => StatusCode::SERVICE_UNAVAILABLE,
             E::UnexpectedReply => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -266,6 +278,23 @@ impl IngressError {
             }
             _ => (ErrorSource::Ingress, None),
         }
+    }
+}
+
+impl From<BodyError> for IngressError {
+    fn from(error: BodyError) -> IngressError {
+        match error {
+            BodyError::Broken(error) => IngressError::BodyBroken(error.to_string()),
+            BodyError::Stalled(pause_ms) => IngressError::BodyStalled(pause_ms),
+            BodyError::TooMany => IngressError::BodiesTooMany,
+        }
+    }
+}
+
+/// Bodies that are there from the start.
+impl From<Infallible> for IngressError {
+    fn from(never: Infallible) -> IngressError {
+        match never {}
     }
 }
 

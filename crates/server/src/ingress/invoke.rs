@@ -4,8 +4,6 @@
 //! - Does not own: what happens to the invocation (engine).
 //! - Invariant: the caller may leave at any time; what was sent to the partition stays sent.
 
-use std::fmt::Display;
-
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -34,7 +32,7 @@ pub async fn invoke<B>(
 ) -> Result<Answer, IngressError>
 where
     B: Body<Data = Bytes>,
-    B::Error: Display,
+    IngressError: From<B::Error>,
 {
     let (invoke, wait) = prepare(ingress, path, parts, body).await?;
     let (id, start_at) = (invoke.id, invoke.start_at);
@@ -63,7 +61,7 @@ async fn prepare<B>(
 ) -> Result<(Invoke, bool), IngressError>
 where
     B: Body<Data = Bytes>,
-    B::Error: Display,
+    IngressError: From<B::Error>,
 {
     let schema = ingress.schema.borrow().clone();
     let Resolved { service, handler, key, wait } = route::resolve(&schema, path)?;

@@ -1,8 +1,7 @@
 //! The ingress: how the outside invokes handlers, asks for results and answers waits.
 //!
 //! ```text
-//! serve      sockets, HTTP/1.1 and h2c, shutdown
-//!   handle   this file: one request in, one response out
+//! handle     this file: a token if need be, one request in, one response out
 //!     route    which request means what
 //!     invoke   calls and sends           -> Command::Invoke
 //!     query    attach, output, lookup    -> Command::Attach, Command::Output
@@ -11,7 +10,7 @@
 //! ```
 //!
 //! - Owns: translation between HTTP and engine commands; nothing is decided here.
-//! - Does not own: partitions, the schema.
+//! - Does not own: partitions, the schema, sockets ([`crate::listener`]).
 //! - Invariant: whatever a request brings, it gets an answer, and every answer allows browsers to
 //!   read it. Neither payloads nor awakeable ids are ever logged.
 
@@ -23,29 +22,29 @@ mod query;
 mod random;
 mod response;
 mod route;
-mod serve;
 mod validate;
 mod wait;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body::Body;
+use http_body_util::Full;
 use reveille_engine::schema::Schema;
 use tokio::sync::watch;
 
 use self::error::IngressError;
 use self::response::Answer;
 use self::route::Route;
+use crate::access::{Access, Tokens};
+use crate::listener::{self, IncomingBody};
 use crate::partition::Partitions;
-
-pub use self::serve::serve;
 
 /// What the ingress works with; a clone shares it.
 #[derive(Clone)]
@@ -56,6 +55,38 @@ pub struct Ingress {
     pub schema: watch::Receiver<Arc<Schema>>,
     /// Largest request body in bytes; anything longer is answered with 413.
     pub request_size_limit: usize,
+    /// Who is let in.
+    pub access: IngressAccess,
+}
+
+/// Who is let in at the ingress. The default lets everyone in.
+#[derive(Clone, Debug, Default)]
+pub struct IngressAccess {
+    /// The tokens, if any.
+    pub tokens: Tokens,
+    /// True to let whoever knows the id of a wait complete it, without a token: for webhooks, whose
+    /// senders have none.
+    pub waits_without_token: bool,
+}
+
+impl IngressAccess {
+    /// Tells whether a request without a token is served. Health checks tell then nothing but health,
+    /// and browsers send no token with a pre-flight.
+    fn is_open(&self, route: &Route<'_>) -> bool {
+        match route {
+            Route::Preflight | Route::Health => true,
+            Route::Complete { .. } | Route::DescribeWait(_) => self.waits_without_token,
+            Route::Invoke(_) | Route::Query(..) | Route::QueryByBody(_) => false,
+        }
+    }
+}
+
+impl listener::Answer for Ingress {
+    type Body = Full<Bytes>;
+
+    fn answer(&self, request: Request<IncomingBody>) -> impl Future<Output = Answer> + Send {
+        self.handle(request)
+    }
 }
 
 impl Ingress {
@@ -63,10 +94,15 @@ impl Ingress {
     async fn handle<B>(&self, request: Request<B>) -> Answer
     where
         B: Body<Data = Bytes>,
-        B::Error: Display,
+        IngressError: From<B::Error>,
     {
-        let (parts, body) = request.into_parts();
-        let mut answer = match self.dispatch(&parts, body).await {
+        let (mut parts, body) = request.into_parts();
+        let access = self.access.tokens.check(&parts.headers);
+        if access == Access::Granted {
+            // It was meant for us: handlers, and journals that many may read, must not see it.
+            parts.headers.remove(AUTHORIZATION);
+        }
+        let mut answer = match self.dispatch(access, &parts, body).await {
             Ok(answer) => answer,
             Err(error) => response::refused(&error),
         };
@@ -75,13 +111,31 @@ impl Ingress {
         answer
     }
 
-    async fn dispatch<B>(&self, parts: &Parts, body: B) -> Result<Answer, IngressError>
+    async fn dispatch<B>(
+        &self,
+        access: Access,
+        parts: &Parts,
+        body: B,
+    ) -> Result<Answer, IngressError>
     where
         B: Body<Data = Bytes>,
-        B::Error: Display,
+        IngressError: From<B::Error>,
     {
-        match route::route(&parts.method, parts.uri.path())? {
+        let route = route::route(&parts.method, parts.uri.path());
+        let refusal = match access {
+            Access::Open | Access::Granted => None,
+            Access::Missing => Some(IngressError::TokenMissing),
+            Access::Wrong => Some(IngressError::TokenWrong),
+        };
+        // Before a path that is no route, too: what there is here is nobody's business.
+        if let Some(refusal) = &refusal
+            && !route.as_ref().is_ok_and(|route| self.access.is_open(route))
+        {
+            return Err(refusal.clone());
+        }
+        match route? {
             Route::Preflight => Ok(response::preflight(&parts.headers)),
+            Route::Health if refusal.is_some() => Ok(response::health_only()),
             Route::Health => Ok(response::health(self.schema.borrow().services.keys())),
             Route::Invoke(path) => invoke::invoke(self, &path, parts, body).await,
             Route::Query(query, target) => query::by_path(self, query, target).await,

@@ -3,8 +3,6 @@
 //! - Owns: the JSON that names a target, and the answers to "not there" and "not yet".
 //! - Invariant: a question never creates anything.
 
-use std::fmt::Display;
-
 use bytes::Bytes;
 use http_body::Body;
 use reveille_engine::command::{Command, Target};
@@ -41,7 +39,7 @@ pub async fn by_path(
 pub async fn by_body<B>(ingress: &Ingress, query: Query, body: B) -> Result<Answer, IngressError>
 where
     B: Body<Data = Bytes>,
-    B::Error: Display,
+    IngressError: From<B::Error>,
 {
     let limit = ingress.request_size_limit.min(TARGET_BODY_BYTES);
     let body = Chunks::read(body, limit).await?.into_bytes();

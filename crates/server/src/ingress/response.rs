@@ -5,11 +5,13 @@
 //! - Invariant: members stand in the order that clients have seen for years: `code`, `message`,
 //!   `metadata`, `stacktrace`, `source`; and a failure never looks like a success.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -83,6 +85,11 @@ pub fn looked_up(id: InvocationId) -> Answer {
     json(StatusCode::OK, &Body { invocation_id: id.to_string() })
 }
 
+/// Builds the answer to a health check by someone who may not know more than that.
+pub fn health_only() -> Answer {
+    json(StatusCode::OK, &BTreeMap::<&str, &str>::new())
+}
+
 /// Builds the answer to a health check.
 pub fn health<'s>(services: impl Iterator<Item = &'s String>) -> Answer {
     #[derive(Serialize)]
@@ -125,7 +132,14 @@ pub fn refused(error: &IngressError) -> Answer {
     if let Some(id) = invocation {
         put(&mut answer, INVOCATION_ID, &id.to_string());
     }
-    if matches!(error, IngressError::Unavailable(_)) {
+    match error {
+        IngressError::TokenMissing => put(&mut answer, WWW_AUTHENTICATE, "Bearer"),
+        IngressError::TokenWrong => {
+            put(&mut answer, WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
+        }
+        _ => {}
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         put(&mut answer, RETRY_AFTER, "1");
     }
     answer

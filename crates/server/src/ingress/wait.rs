@@ -13,9 +13,6 @@
 //! - Invariant: a malformed answer completes nothing. Awakeable ids are secrets: they are answered
 //!   to whoever sent them and never logged.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
-
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -27,6 +24,7 @@ use reveille_protocol::id::AwakeableId;
 use reveille_protocol::message::FailureMetadata;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
 use super::Ingress;
 use super::body::Chunks;
@@ -45,7 +43,7 @@ pub async fn complete<B>(
 ) -> Result<Answer, IngressError>
 where
     B: Body<Data = Bytes>,
-    B::Error: Display,
+    IngressError: From<B::Error>,
 {
     let wait = parse_awakeable_id(id)?;
     let idempotency_key = idempotency_key(&parts.headers)?;

@@ -152,7 +152,7 @@ impl Attempt {
 
     /// Gets a stream, while the partition may give up the attempt or forward more.
     async fn open(&mut self, again: bool) -> Result<Exchange, End> {
-        let prepared = match self.call.prepare() {
+        let mut prepared = match self.call.prepare() {
             Ok(prepared) => prepared,
             Err(failure) => return Err(End::Failed(failure)),
         };
@@ -169,6 +169,7 @@ impl Attempt {
                 }
             };
             let lease = lease.map_err(|cause| self.unreachable(&cause))?;
+            self.call.sign(&self.shared.options.outbound, &mut prepared.request);
             let chunks: VecDeque<Bytes> = std::iter::from_fn(|| self.outgoing.take()).collect();
             return Ok(Exchange::http1(lease, prepared.request.map(|()| Chunks(chunks))));
         }
@@ -183,6 +184,7 @@ impl Attempt {
             }
         };
         let lease = lease.map_err(|cause| self.unreachable(&cause))?;
+        self.call.sign(&self.shared.options.outbound, &mut prepared.request);
         Exchange::http2(lease, prepared.request).map_err(|broken| {
             End::Unprocessed(failure::unreachable(&self.call.uri(), &broken.cause))
         })

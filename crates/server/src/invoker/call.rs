@@ -12,6 +12,7 @@ use reveille_protocol::id::InvocationId;
 
 use super::connect::Address;
 use super::failure;
+use super::outbound::Outbound;
 
 /// What the request head is made of.
 pub(super) struct Call {
@@ -70,6 +71,11 @@ impl Call {
         let request = request(Method::POST, uri, headers, self.http1);
         let request = request.map_err(|cause| failure::bad_request(&text, &cause))?;
         Ok(Prepared { address, request })
+    }
+
+    /// Adds the signature, if there is a key.
+    pub(super) fn sign(&self, outbound: &Outbound, request: &mut Request<()>) {
+        outbound.sign_attempt(request, &self.service, &self.handler);
     }
 
     fn headers(&self) -> Result<HeaderMap, String> {

@@ -1,7 +1,8 @@
 //! Opening connections to deployments.
 //!
-//! - Owns: the socket, its options and the HTTP/2 settings.
-//! - Does not own: who uses a connection and for how long ([`super::pool`], [`super::http1`]).
+//! - Owns: the socket, its options, whether TLS is on it, and the HTTP/2 settings.
+//! - Does not own: who uses a connection and for how long ([`super::pool`], [`super::http1`]);
+//!   certificates ([`crate::tls`]).
 
 use std::io;
 use std::time::Duration;
@@ -12,49 +13,70 @@ use http::Uri;
 use tokio::net::TcpStream;
 
 use crate::limits;
+use crate::tls::Stream;
+use crate::tls::client::{Alpn, ClientTls, TlsFailure};
 
 /// Where a deployment listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Address {
+    tls: bool,
     host: String,
     port: u16,
 }
 
 impl Address {
-    /// Takes the address of an absolute `http` URI.
+    /// Takes the address of an absolute `http` or `https` URI.
     pub(super) fn of(uri: &Uri) -> Result<Address, String> {
-        match (uri.scheme_str(), uri.host()) {
-            (Some("http"), Some(host)) => {
-                // An IPv6 address stands in brackets in a URI only.
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                Ok(Address { host, port: uri.port_u16().unwrap_or(80) })
-            }
-            (Some("https"), _) => Err("TLS endpoints are not supported yet, register the \
-                 deployment with an http:// address."
-                .to_owned()),
-            _ => Err("the address of the deployment is no http:// URI.".to_owned()),
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err("the address of the deployment is no http:// or https:// URI.".into()),
+        };
+        let Some(host) = uri.host() else {
+            return Err("the address of the deployment names no host.".into());
+        };
+        // An IPv6 address stands in brackets in a URI only.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Address { tls, host, port })
     }
 
-    /// Opens a socket.
-    pub(super) async fn connect(&self) -> Result<TcpStream, String> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let timeout = Duration::from_millis(limits::CONNECT_TIMEOUT_MS);
-        let stream = match tokio::time::timeout(timeout, connecting).await {
-            Ok(stream) => stream,
-            Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+    /// Opens a connection: a socket, and TLS on it for `https`. Takes at most
+    /// [`limits::CONNECT_TIMEOUT_MS`] in all.
+    pub(super) async fn connect(&self, tls: &ClientTls, alpn: Alpn) -> Result<Stream, TlsFailure> {
+        let deadline = tokio::time::Instant::now() + milliseconds(limits::CONNECT_TIMEOUT_MS);
+        let failed = |error: io::Error| TlsFailure {
+            cause: format!("Cannot connect: {error}"),
+            not_http2: false,
         };
-        let stream = stream.map_err(|error| format!("Cannot connect: {error}"))?;
+        let timed_out = || failed(io::Error::from(io::ErrorKind::TimedOut));
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let socket = match tokio::time::timeout_at(deadline, connecting).await {
+            Ok(socket) => socket.map_err(failed)?,
+            Err(_elapsed) => return Err(timed_out()),
+        };
         // Frames are small and each may be the one that somebody waits for.
-        stream.set_nodelay(true).map_err(|error| format!("Cannot connect: {error}"))?;
-        Ok(stream)
+        socket.set_nodelay(true).map_err(failed)?;
+        if !self.tls {
+            return Ok(Stream::Plain(socket));
+        }
+        // Boxed: a handshake is large, and most connections have none.
+        let shaking = Box::pin(tls.connect(&self.host, socket, alpn));
+        match tokio::time::timeout_at(deadline, shaking).await {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream?.into()))),
+            Err(_elapsed) => Err(timed_out()),
+        }
     }
+}
+
+fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
 }
 
 /// Starts HTTP/2 with prior knowledge on a socket. The connection must be polled by a task.
 pub(super) async fn http2(
-    socket: TcpStream,
-) -> Result<(SendRequest<Bytes>, Connection<TcpStream, Bytes>), h2::Error> {
+    socket: Stream,
+) -> Result<(SendRequest<Bytes>, Connection<Stream, Bytes>), h2::Error> {
     h2::client::Builder::new()
         .enable_push(false)
         .initial_max_send_streams(limits::STREAMS_BEFORE_SETTINGS)
@@ -71,15 +93,18 @@ mod tests {
     #[test]
     fn addresses() {
         let table = [
-            ("http://localhost:9080/a/b", Some(("localhost", 9080))),
-            ("http://[::1]/", Some(("::1", 80))),
-            ("http://example.org", Some(("example.org", 80))),
-            ("https://example.org/", None),
+            ("http://localhost:9080/a/b", Some((false, "localhost", 9080))),
+            ("http://[::1]/", Some((false, "::1", 80))),
+            ("http://example.org", Some((false, "example.org", 80))),
+            ("https://example.org/", Some((true, "example.org", 443))),
+            ("https://[::1]:9080/", Some((true, "::1", 9080))),
+            ("ftp://example.org/", None),
             ("/path", None),
         ];
         for (uri, expected) in table {
             let address = Address::of(&uri.parse().expect("a URI")).ok();
-            let expected = expected.map(|(host, port)| Address { host: host.to_owned(), port });
+            let expected =
+                expected.map(|(tls, host, port)| Address { tls, host: host.to_owned(), port });
             assert_eq!(address, expected, "{uri}");
         }
     }

@@ -15,10 +15,12 @@ use hyper_util::rt::TokioIo;
 use reveille_protocol::manifest::{self, Manifest, ManifestError};
 
 use crate::limits;
+use crate::tls::client::{Alpn, TlsFailure};
 
 use super::call;
 use super::connect::{self, Address};
 use super::exchange::with_sources;
+use super::outbound::Outbound;
 
 /// What a deployment says of itself.
 #[derive(Debug)]
@@ -114,9 +116,16 @@ enum NoResponse {
     NotHttp2(String),
 }
 
+impl From<TlsFailure> for NoResponse {
+    fn from(TlsFailure { cause, not_http2 }: TlsFailure) -> NoResponse {
+        if not_http2 { NoResponse::NotHttp2(cause) } else { NoResponse::Unreachable(cause) }
+    }
+}
+
 /// Asks the deployment at `uri`, a base address with a trailing slash. Takes at most
 /// [`limits::DISCOVERY_TIMEOUT_MS`] and reads at most [`limits::MANIFEST_BYTES`].
 pub async fn discover(
+    outbound: &Outbound,
     uri: &Uri,
     http1: bool,
     headers: &[(String, String)],
@@ -124,12 +133,12 @@ pub async fn discover(
     let text = format!("{uri}discover");
     let timeout = Duration::from_millis(limits::DISCOVERY_TIMEOUT_MS);
     let unreachable = |cause: String| DiscoveryError::Unreachable { uri: text.clone(), cause };
-    match tokio::time::timeout(timeout, ask(&text, http1, headers)).await {
+    match tokio::time::timeout(timeout, ask(outbound, &text, http1, headers)).await {
         Ok(Ok((parts, body))) => read(text.clone(), &parts, &body),
         Ok(Err(NoResponse::Unreachable(cause))) => Err(unreachable(cause)),
         Ok(Err(NoResponse::NotHttp2(cause))) => {
             // Only a response to HTTP/1.1 proves what the other side is.
-            match tokio::time::timeout(timeout, ask(&text, true, headers)).await {
+            match tokio::time::timeout(timeout, ask(outbound, &text, true, headers)).await {
                 Ok(Ok(_response)) => Err(DiscoveryError::Http1Only { uri: text }),
                 Ok(Err(_)) | Err(_) => Err(unreachable(cause)),
             }
@@ -142,6 +151,7 @@ pub async fn discover(
 }
 
 async fn ask(
+    outbound: &Outbound,
     uri: &str,
     http1: bool,
     configured: &[(String, String)],
@@ -152,9 +162,11 @@ async fn ask(
     let mut headers: HeaderMap =
         call::deployment_headers(configured).map_err(NoResponse::Unreachable)?;
     headers.insert(header::ACCEPT, HeaderValue::from_static(manifest::ACCEPT));
+    outbound.sign(&mut headers, || "/discover".to_owned());
     let request =
         call::request(Method::GET, uri, headers, http1).map_err(NoResponse::Unreachable)?;
-    let socket = address.connect().await.map_err(NoResponse::Unreachable)?;
+    let alpn = if http1 { Alpn::Http1 } else { Alpn::Http2 };
+    let socket = address.connect(&outbound.tls, alpn).await?;
     if http1 {
         let broken = |error: hyper::Error| NoResponse::Unreachable(with_sources(&error));
         let (mut sender, connection) =

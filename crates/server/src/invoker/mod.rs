@@ -3,7 +3,8 @@
 //! Start at [`Invoker::start`], then `attempt.rs`: it opens an `exchange` through the `pool`,
 //! writes what `outgoing` holds, judges the `response` and tells the partition what arrives.
 //! - Owns: connections to deployments (`pool`, `http1`), the tasks of attempts (`attempt`), the
-//!   texts of failed attempts (`failure`) and discovery requests ([`discovery`]).
+//!   texts of failed attempts (`failure`), discovery requests ([`discovery`]) and what both have in
+//!   common ([`Outbound`]).
 //! - Does not own: what a frame means (crate `engine`) or when an attempt may start
 //!   ([`crate::partition`]).
 //! - Invariant: whatever happens on the stream, the partition hears exactly one end of each attempt:
@@ -17,6 +18,7 @@ pub mod discovery;
 mod exchange;
 mod failure;
 mod http1;
+mod outbound;
 mod outgoing;
 mod pool;
 mod quiet;
@@ -40,6 +42,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
 use crate::partition::Partitions;
+
+pub use self::outbound::Outbound;
 
 use self::attempt::Attempt;
 use self::pool::{ConnectionTimes, Pool};
@@ -113,11 +117,16 @@ impl Drop for Obituary {
 pub struct InvokerOptions {
     /// Largest payload of a message accepted from a deployment, in bytes.
     pub message_size_limit: usize,
+    /// How deployments are reached.
+    pub outbound: Outbound,
 }
 
 impl Default for InvokerOptions {
     fn default() -> InvokerOptions {
-        InvokerOptions { message_size_limit: limits::MESSAGE_BYTES_DEFAULT }
+        InvokerOptions {
+            message_size_limit: limits::MESSAGE_BYTES_DEFAULT,
+            outbound: Outbound::default(),
+        }
     }
 }
 
@@ -147,7 +156,7 @@ impl Invoker {
         options: InvokerOptions,
         times: ConnectionTimes,
     ) -> Invoker {
-        let pool = Pool::new(runtime.clone(), times);
+        let pool = Pool::new(runtime.clone(), times, options.outbound.tls.clone());
         Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool }) }
     }
 

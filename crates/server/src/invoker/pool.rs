@@ -16,7 +16,6 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, SendStream};
 use http::Request;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -25,6 +24,8 @@ use crate::limits;
 
 use super::connect::{self, Address};
 use super::http1::Http1Origin;
+use crate::tls::Stream;
+use crate::tls::client::{Alpn, ClientTls};
 
 /// When connections are checked and closed, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +52,15 @@ impl Default for ConnectionTimes {
 pub(super) struct Pool {
     runtime: Handle,
     times: ConnectionTimes,
+    tls: ClientTls,
     http2: Mutex<HashMap<Address, Arc<Origin>>>,
     http1: Mutex<HashMap<Address, Arc<Http1Origin>>>,
 }
 
 impl Pool {
     /// Makes a pool without connections; their tasks will run on `runtime`.
-    pub(super) fn new(runtime: Handle, times: ConnectionTimes) -> Pool {
-        Pool { runtime, times, http2: Mutex::default(), http1: Mutex::default() }
+    pub(super) fn new(runtime: Handle, times: ConnectionTimes, tls: ClientTls) -> Pool {
+        Pool { runtime, times, tls, http2: Mutex::default(), http1: Mutex::default() }
     }
 
     /// Finds the HTTP/2 connections to an address.
@@ -71,6 +73,7 @@ impl Pool {
             address: address.clone(),
             runtime: self.runtime.clone(),
             times: self.times,
+            tls: self.tls.clone(),
             state: Mutex::default(),
         });
         origins.insert(address.clone(), origin.clone());
@@ -83,7 +86,7 @@ impl Pool {
         if let Some(origin) = origins.get(address) {
             return origin.clone();
         }
-        let origin = Arc::new(Http1Origin::new(address.clone()));
+        let origin = Arc::new(Http1Origin::new(address.clone(), self.tls.clone()));
         origins.insert(address.clone(), origin.clone());
         origin
     }
@@ -94,6 +97,7 @@ pub(super) struct Origin {
     address: Address,
     runtime: Handle,
     times: ConnectionTimes,
+    tls: ClientTls,
     state: Mutex<State>,
 }
 
@@ -311,7 +315,7 @@ impl Origin {
 
 /// The task of one connection, from the socket to its end.
 async fn connect_and_drive(origin: Arc<Origin>) {
-    let Opened { sender, mut connection, pings } = match open(&origin.address).await {
+    let Opened { sender, mut connection, pings } = match open(&origin.address, &origin.tls).await {
         Ok(opened) => opened,
         Err(cause) => return origin.failed(&cause),
     };
@@ -331,14 +335,14 @@ async fn connect_and_drive(origin: Arc<Origin>) {
 
 struct Opened {
     sender: SendRequest<Bytes>,
-    connection: h2::client::Connection<TcpStream, Bytes>,
+    connection: h2::client::Connection<Stream, Bytes>,
     pings: PingPong,
 }
 
 /// Opens a connection and waits until the peer has said how many streams it allows: one above that
 /// would wait in the connection for another to end, whatever other connections have room.
-async fn open(address: &Address) -> Result<Opened, String> {
-    let socket = address.connect().await?;
+async fn open(address: &Address, tls: &ClientTls) -> Result<Opened, String> {
+    let socket = address.connect(tls, Alpn::Http2).await.map_err(|failure| failure.cause)?;
     let failed = |error: h2::Error| format!("Cannot connect: {error}");
     let (sender, mut connection) = connect::http2(socket).await.map_err(failed)?;
     let mut pings = connection.ping_pong().expect("nobody took the pings of a new connection");

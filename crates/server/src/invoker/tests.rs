@@ -11,3 +11,4 @@ mod http1;
 mod pool;
 mod support;
 mod timeouts;
+mod tls;

@@ -9,6 +9,7 @@ use std::{future::Future, pin::Pin};
 use http::Uri;
 use reveille_protocol::manifest::{Manifest, ManifestError};
 
+use crate::invoker::Outbound;
 use crate::invoker::discovery::{self, DiscoveryError};
 
 /// Fetches manifests.
@@ -48,7 +49,7 @@ pub struct DiscoveryFailure {
 }
 
 /// Fetches manifests over HTTP.
-pub(super) struct HttpDiscover;
+pub(super) struct HttpDiscover(pub(super) Outbound);
 
 impl Discover for HttpDiscover {
     fn discover<'a>(
@@ -58,7 +59,7 @@ impl Discover for HttpDiscover {
         headers: &'a [(String, String)],
     ) -> DiscoverFuture<'a> {
         Box::pin(async move {
-            let found = discovery::discover(uri, http1, headers).await?;
+            let found = discovery::discover(&self.0, uri, http1, headers).await?;
             Ok(Found { manifest: found.manifest, server: found.server })
         })
     }

@@ -41,7 +41,7 @@ pub use self::{
     uri::{DeploymentUri, UriError},
     view::{DeploymentView, HandlerView, RetryPolicyView, ServiceRevision, ServiceView},
 };
-use crate::{config::OptionDefaults, limits};
+use crate::{config::OptionDefaults, invoker::Outbound, limits};
 
 /// Settings of the registry.
 #[derive(Clone, Debug)]
@@ -93,8 +93,9 @@ impl Registry {
         store: Arc<dyn Store>,
         lease: Lease,
         config: RegistryConfig,
+        outbound: Outbound,
     ) -> Result<Registry, RegistryError> {
-        Registry::open_with(store, lease, config, Box::new(HttpDiscover))
+        Registry::open_with(store, lease, config, Box::new(HttpDiscover(outbound)))
     }
 
     /// Does what [`Registry::open`] does, with another way of fetching manifests.

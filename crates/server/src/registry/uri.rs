@@ -1,7 +1,7 @@
 //! The address of a deployment in its normal form.
 //!
 //! - Owns: what makes two addresses the same.
-//! - Invariant: a [`DeploymentUri`] is `http://host[:port]/path/`: host in lower case, no query, a
+//! - Invariant: a [`DeploymentUri`] is `http://host[:port]/path/`, or `https`: host in lower case, no query, a
 //!   slash at the end.
 
 use std::{fmt, str::FromStr};
@@ -22,7 +22,8 @@ pub enum UriError {
     Invalid(String),
     /// Another scheme.
     #[error(
-        "deployments are called over http, not {0}; put a proxy in front of one that needs more"
+        "deployments are called over http or https, not {0}; put a proxy in front of one that needs \
+         more"
     )]
     Scheme(String),
     /// A name or password in front of the host.
@@ -36,8 +37,9 @@ impl DeploymentUri {
         let invalid = || UriError::Invalid(text.to_owned());
         let uri = Uri::from_str(text.trim()).map_err(|_| invalid())?;
         let scheme = uri.scheme_str().ok_or_else(invalid)?;
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(UriError::Scheme(scheme.to_ascii_lowercase()));
+        let scheme = scheme.to_ascii_lowercase();
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return Err(UriError::Scheme(scheme));
         }
         let authority = uri.authority().ok_or_else(invalid)?;
         if authority.as_str().contains('@') {
@@ -45,7 +47,7 @@ impl DeploymentUri {
         }
         let path = uri.path().trim_end_matches('/');
         let authority = authority.as_str().to_ascii_lowercase();
-        let normal = format!("http://{authority}{path}/");
+        let normal = format!("{scheme}://{authority}{path}/");
         Uri::from_str(&normal).map(|uri| DeploymentUri { uri }).map_err(|_| invalid())
     }
 

@@ -1,5 +1,6 @@
 //! Tests of the admin API over real sockets, with fake deployments and fake partitions.
 
+mod access;
 mod deployments;
 mod invocations;
 mod simple;
@@ -27,6 +28,8 @@ use tokio::{
 
 use super::{Admin, serve};
 use crate::{
+    access::Tokens,
+    listener::{Bounds, Listener},
     partition::{Partitions, Refused, handle::Mail},
     registry::tests::{FakeDeployments, open},
 };
@@ -113,6 +116,10 @@ impl FakePartitions {
 
 impl Bench {
     async fn start() -> Bench {
+        Bench::start_with(Tokens::default()).await
+    }
+
+    async fn start_with(tokens: Tokens) -> Bench {
         let (deployments, partitions) = (FakeDeployments::default(), FakePartitions::default());
         let registry = open(&MemoryStore::new(1), &deployments).expect("an empty store opens");
         let admin = Admin {
@@ -122,8 +129,9 @@ impl Bench {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
+        let listener = Listener { socket: listener, tls: None, bounds: Bounds::admin() };
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, admin, async move {
+        tokio::spawn(serve(listener, admin, tokens, async move {
             // Dropping the sender is the signal, so the outcome is always an error.
             let _dropped = stopped.await;
         }));

@@ -14,9 +14,6 @@ use reveille_protocol::message::InputCommand;
 use super::super::body::{Chunks, encode_input};
 use super::super::error::IngressError;
 
-/// In place of a chunk: nothing ever follows.
-const STALL: &str = "stall";
-
 /// A body in chunks whose length is not known in advance.
 struct Chunked<'c>(&'c mut dyn Iterator<Item = &'static str>);
 
@@ -29,9 +26,6 @@ impl Body for Chunked<'_> {
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(chunk) = self.0.next() else { return Poll::Ready(None) };
-        if chunk == STALL {
-            return Poll::Pending;
-        }
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(chunk.as_bytes())))))
     }
 }
@@ -53,13 +47,6 @@ async fn a_body_over_the_bound_is_not_read_on() {
     // With a known length, not even the first chunk is read.
     let error = Chunks::read(Full::from("abcd"), 3).await.err();
     assert_eq!(error, Some(IngressError::BodyTooLarge));
-}
-
-#[tokio::test]
-async fn a_body_that_stops_arriving_is_given_up() {
-    let mut chunks = std::iter::once("ab").chain(std::iter::repeat(STALL));
-    let error = Chunks::read_within(Chunked(&mut chunks), 3, 1).await.err();
-    assert_eq!(error, Some(IngressError::BodyStalled(1)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! Start with [`exchange`]: one request against one scripted reply, printed as text.
 
+mod access;
 mod input;
 mod invoke;
 mod query;
@@ -29,8 +30,8 @@ use reveille_protocol::id::{DeploymentId, InvocationId};
 use reveille_protocol::message::InputCommand;
 use tokio::sync::{mpsc, watch};
 
-use super::Ingress;
 use super::response::Answer;
+use super::{Ingress, IngressAccess};
 use crate::partition::Partitions;
 use crate::partition::handle::{Mail, Refused};
 
@@ -69,7 +70,12 @@ fn ingress(mut script: impl FnMut(Command) -> Result<Reply, Refused> + Send + 's
         }
     });
     let (_keep, schema) = watch::channel(Arc::new(schema()));
-    Ingress { partitions: Partitions::new(vec![mailbox]), schema, request_size_limit: LIMIT }
+    Ingress {
+        partitions: Partitions::new(vec![mailbox]),
+        schema,
+        request_size_limit: LIMIT,
+        access: IngressAccess::default(),
+    }
 }
 
 fn request(

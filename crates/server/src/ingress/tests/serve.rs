@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::super::{Ingress, serve};
+use super::super::{Ingress, IngressAccess};
 use super::{LIMIT, schema, some_id};
+use crate::listener::{Bounds, Listener, serve};
 use crate::partition::Partitions;
 use crate::partition::handle::Mail;
 
@@ -30,10 +31,13 @@ async fn start() -> Running {
     let (mailbox, mails) = mpsc::channel(8);
     let (_keep, schema) = watch::channel(Arc::new(schema()));
     let partitions = Partitions::new(vec![mailbox]);
-    let ingress = Ingress { partitions, schema, request_size_limit: LIMIT };
+    let ingress =
+        Ingress { partitions, schema, request_size_limit: LIMIT, access: IngressAccess::default() };
+
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
+    let listener = Listener { socket: listener, tls: None, bounds: Bounds::ingress() };
     let served = tokio::spawn(serve(listener, ingress, async {
         // A test that ends without stopping stops, too.
         let _stopped_or_dropped = stopped.await;

@@ -134,11 +134,12 @@ async fn unreachable() {
     let closed = format!("http://{}/", listener.local_addr().expect("an address"));
     drop(listener);
     let refused = "unable to reach the remote endpoint. Cannot connect: Connection refused";
-    let tls = "unable to reach the remote endpoint. TLS endpoints are not supported yet";
+    let scheme = "unable to reach the remote endpoint. the address of the deployment is no http://";
     let table = [
         (closed.as_str(), false, refused),
         (closed.as_str(), true, refused),
-        ("https://127.0.0.1/", false, tls),
+        ("https://127.0.0.1:1/", false, refused),
+        ("ftp://127.0.0.1/", false, scheme),
         ("not a uri/", false, "invalid uri character."),
     ];
     for (uri, http1, cause) in table {

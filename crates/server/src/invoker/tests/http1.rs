@@ -13,7 +13,8 @@ use hyper_util::rt::TokioIo;
 use reveille_protocol::frame::{FrameDecoder, MessageType};
 use tokio::net::TcpListener;
 
-use super::support::{MEDIA_TYPE, Rig, encoded, frame, start};
+use super::support::{MEDIA_TYPE, Rig, address, encoded, frame, shake, start};
+use tokio_rustls::TlsAcceptor;
 
 /// Answers every request with the status, and with frames that tell what it was sent.
 pub(super) async fn listen(
@@ -21,8 +22,18 @@ pub(super) async fn listen(
     content_type: &'static str,
     body: &'static str,
 ) -> (String, Arc<AtomicUsize>) {
+    listen_with(status, content_type, body, None).await
+}
+
+/// Does what [`listen`] does, with TLS if it is given.
+pub(super) async fn listen_with(
+    status: u16,
+    content_type: &'static str,
+    body: &'static str,
+    tls: Option<TlsAcceptor>,
+) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let uri = format!("http://{}/", listener.local_addr().expect("an address"));
+    let uri = address(&listener, tls.is_some());
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = connections.clone();
     tokio::spawn(async move {
@@ -41,10 +52,14 @@ pub(super) async fn listen(
                     .body(Full::new(answer));
                 Ok::<_, Infallible>(response.expect("a response"))
             });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service);
-            // How a connection ends is seen by the client.
-            tokio::spawn(async move { drop(connection.await) });
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                let Some(socket) = shake(socket, tls).await else { return };
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service);
+                // How a connection ends is seen by the client.
+                drop(connection.await);
+            });
         }
     });
     (uri, connections)

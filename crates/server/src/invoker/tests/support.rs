@@ -14,7 +14,7 @@ use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_protocol::frame::{Frame, FrameDecoder, MessageType};
 use reveille_protocol::id::{DeploymentId, InvocationId};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::invoker::attempt::Attempt;
@@ -22,6 +22,8 @@ use crate::invoker::pool::ConnectionTimes;
 use crate::invoker::{AttemptHandle, Inbox, Invoker, InvokerOptions};
 use crate::partition::Partitions;
 use crate::partition::handle::Mail;
+use crate::tls::Stream;
+use tokio_rustls::TlsAcceptor;
 
 /// A test that waits longer than this is stuck.
 const STUCK: Duration = Duration::from_secs(20);
@@ -86,8 +88,18 @@ impl Rig {
         mailbox_len: usize,
         times: ConnectionTimes,
     ) -> Rig {
+        let options = InvokerOptions { message_size_limit: 1 << 20, ..InvokerOptions::default() };
+        Rig::with_options(uri, http1, mailbox_len, times, options)
+    }
+
+    pub(super) fn with_options(
+        uri: &str,
+        http1: bool,
+        mailbox_len: usize,
+        times: ConnectionTimes,
+        options: InvokerOptions,
+    ) -> Rig {
         let (sender, mails) = mpsc::channel(mailbox_len);
-        let options = InvokerOptions { message_size_limit: 1 << 20 };
         let runtime = tokio::runtime::Handle::current();
         let partitions = Partitions::new(vec![sender]);
         let invoker = Invoker::with_times(runtime, partitions, options, times);
@@ -164,8 +176,13 @@ pub(super) struct Deployment {
 impl Deployment {
     /// Listens. Each connection takes at most that many streams at the same time.
     pub(super) async fn listen(streams_max: u32) -> Deployment {
+        Deployment::listen_with(streams_max, None).await
+    }
+
+    /// Listens, with TLS if it is given.
+    pub(super) async fn listen_with(streams_max: u32, tls: Option<TlsAcceptor>) -> Deployment {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let uri = format!("http://{}/", listener.local_addr().expect("an address"));
+        let uri = address(&listener, tls.is_some());
         let connections = Arc::new(AtomicUsize::new(0));
         let (served, streams) = mpsc::unbounded_channel();
         let (end, ended) = mpsc::unbounded_channel();
@@ -175,7 +192,9 @@ impl Deployment {
             while let Ok((socket, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
                 let (served, end, mut stopping) = (served.clone(), end.clone(), stopping.clone());
+                let tls = tls.clone();
                 tokio::spawn(async move {
+                    let Some(socket) = shake(socket, tls).await else { return };
                     let mut builder = h2::server::Builder::new();
                     builder.max_concurrent_streams(streams_max);
                     let Ok(mut connection) = builder.handshake(socket).await else { return };
@@ -220,6 +239,23 @@ impl Deployment {
     pub(super) fn go_away(&self) {
         self.shutdown.send_replace(true);
     }
+}
+
+/// The address of a listener; certificates of tests are for `localhost`.
+pub(super) fn address(listener: &TcpListener, tls: bool) -> String {
+    let address = listener.local_addr().expect("an address");
+    if tls {
+        format!("https://localhost:{}/", address.port())
+    } else {
+        format!("http://{address}/")
+    }
+}
+
+/// Shakes hands, if there is TLS; nothing when that fails, as the client sees why.
+pub(super) async fn shake(socket: TcpStream, tls: Option<TlsAcceptor>) -> Option<Stream> {
+    let Some(tls) = tls else { return Some(Stream::Plain(socket)) };
+    let stream = tls.accept(socket).await.ok()?;
+    Some(Stream::Tls(Box::new(stream.into())))
 }
 
 /// One stream as the deployment sees it.

@@ -15,6 +15,8 @@ fn addresses_have_one_normal_form() {
         ("http://h/#part", "http://h/"),
         ("http://[::1]:9080", "http://[::1]:9080/"),
         (" http://h ", "http://h/"),
+        ("https://H.example:9443/path", "https://h.example:9443/path/"),
+        ("HTTPS://h", "https://h/"),
     ] {
         let uri = DeploymentUri::parse(text).map(|uri| uri.to_string());
         assert_eq!(uri.as_deref(), Ok(expected), "{text}");
@@ -31,9 +33,9 @@ fn what_is_no_address_is_refused() {
         ("/path", "'/path' is not an absolute URI such as http://localhost:9080"),
         ("http://", "'http://' is not an absolute URI such as http://localhost:9080"),
         (
-            "https://h/",
-            "deployments are called over http, not https; put a proxy in front of one that needs \
-             more",
+            "unix://h/",
+            "deployments are called over http or https, not unix; put a proxy in front of one that \
+             needs more",
         ),
         (
             "http://name:secret@h/",

@@ -1,0 +1,46 @@
+//! Who is let in with which header.
+
+use super::Bench;
+use crate::access::{Tokens, hash, token};
+
+#[tokio::test]
+async fn every_route_asks_for_a_token_but_health() {
+    let tokens = format!("old={}, {}", hash(&token(&[1; 32])), hash(&token(&[2; 32])));
+    let bench = Bench::start_with(Tokens::parse(&tokens).expect("hashes")).await;
+    let bearer = |number: u8| format!("Bearer {}", token(&[number; 32]));
+    // Method, path, status with a token, whether it is open.
+    for (method, path, status, open) in [
+        ("GET", "/health", 200, true),
+        ("GET", "/v2/health", 200, true),
+        ("GET", "/v4/health", 200, true),
+        ("OPTIONS", "/deployments", 405, true),
+        ("GET", "/version", 200, false),
+        ("GET", "/v3/version", 200, false),
+        ("GET", "/cluster-health", 200, false),
+        ("GET", "/deployments", 200, false),
+        ("POST", "/deployments", 415, false),
+        ("GET", "/no/such/path", 404, false),
+        ("GET", "/v5/health", 404, false),
+        ("GET", "/health/more", 404, false),
+        ("GET", "/v1/health", 400, false),
+    ] {
+        for right in [bearer(1), bearer(2)] {
+            let answer = bench.send_with(method, path, &[("authorization", &right)], "").await;
+            assert_eq!(answer.status, status, "{method} {path} {answer:?}");
+        }
+        let missing = bench.send_with(method, path, &[], "").await;
+        let wrong = bench.send_with(method, path, &[("authorization", &bearer(3))], "").await;
+        for (answer, challenge) in [(missing, "Bearer"), (wrong, "Bearer error=\"invalid_token\"")]
+        {
+            if open {
+                assert_eq!(answer.status, status, "{method} {path} {answer:?}");
+                continue;
+            }
+            assert_eq!(answer.status, 401, "{method} {path} {answer:?}");
+            assert_eq!(answer.header("www-authenticate"), challenge, "{method} {path}");
+            assert!(answer.json()["message"].is_string(), "{answer:?}");
+            assert!(answer.json()["restate_code"].is_null(), "{answer:?}");
+        }
+    }
+    assert_eq!(bench.deployments.discoveries(), 0);
+}
