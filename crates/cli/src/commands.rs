@@ -5,7 +5,9 @@
 //! - To add a command: a file with `Arguments` and `run`, a variant of [`Command`], a line in [`run`].
 
 mod demo;
+mod identity;
 mod serve;
+mod token;
 
 use clap::{Parser, Subcommand};
 
@@ -23,6 +25,10 @@ enum Command {
     Serve(serve::Arguments),
     /// Runs the server with a handler that waits for you, to see what a durable wait is
     Demo(demo::Arguments),
+    /// Makes a token for ingress or admin API, and the hash of it that the settings hold
+    Token(token::Arguments),
+    /// The key that signs requests to deployments: make one, show its public key
+    Identity(identity::Arguments),
 }
 
 /// Parses the command line and carries it out. Errors are written for the user, on one line each.
@@ -30,5 +36,7 @@ pub fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Identity(arguments) => identity::run(&arguments),
     }
 }

@@ -42,6 +42,13 @@ impl Node {
         self.server.admin_address
     }
 
+    /// Returns where callers and where operators connect, as URLs without a slash at the end.
+    pub fn urls(&self) -> (String, String) {
+        let (ingress, admin) = self.server.schemes;
+        let (ingress_address, admin_address) = (self.ingress_address(), self.admin_address());
+        (format!("{ingress}://{ingress_address}"), format!("{admin}://{admin_address}"))
+    }
+
     /// Waits until only a restart can help, and returns why.
     pub async fn failed(&mut self) -> String {
         self.server.failed().await

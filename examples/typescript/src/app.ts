@@ -2,9 +2,13 @@
 //
 //   PORT=9080            where to listen
 //   MODE=bidi | rr | h1  streaming over HTTP/2, request/response over HTTP/2, or over HTTP/1.1
+//   IDENTITY_KEYS=...    public keys of the servers that may call, with commas between them
+//   TLS_CERT, TLS_KEY    PEM files; with them, it is served over https
 
+import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as http2 from "node:http2";
+import * as https from "node:https";
 import * as restate from "@restatedev/restate-sdk";
 
 import { account, archive, cabinet } from "./account.ts";
@@ -21,6 +25,8 @@ import { patient, steps, stubborn } from "./steps.ts";
 
 const port = Number(process.env.PORT ?? 9080);
 const mode = process.env.MODE ?? "bidi";
+const identityKeys = process.env.IDENTITY_KEYS?.split(",");
+const { TLS_CERT, TLS_KEY } = process.env;
 
 const handler = restate.createEndpointHandler({
   services: [
@@ -28,7 +34,18 @@ const handler = restate.createEndpointHandler({
     payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
   ],
   bidirectional: mode === "bidi",
+  identityKeys,
 });
 
-const server = mode === "h1" ? http.createServer(handler) : http2.createServer(handler);
+function serve() {
+  if (TLS_CERT === undefined || TLS_KEY === undefined) {
+    return mode === "h1" ? http.createServer(handler) : http2.createServer(handler);
+  }
+  const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) };
+  return mode === "h1"
+    ? https.createServer(files, handler)
+    : http2.createSecureServer(files, handler);
+}
+
+const server = serve();
 server.listen(port, "127.0.0.1", () => console.log(`Serving on port ${port} (${mode}).`));

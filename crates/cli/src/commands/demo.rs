@@ -22,6 +22,7 @@ pub struct Arguments {
 /// Tells the story; then serves until a signal, unless it answers by itself.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = node::prepare(defaults(), &arguments.settings)?;
+    refuse_security(&settings)?;
     let store = node::open_store(&settings)?;
     node::runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
@@ -36,6 +37,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         stage.clear();
         played.map(drop)
     })
+}
+
+/// The demonstration calls itself over plain HTTP and without a token.
+fn refuse_security(settings: &Settings) -> anyhow::Result<()> {
+    let security = &settings.server.security;
+    let closed = [&security.ingress, &security.admin]
+        .iter()
+        .any(|listener| !listener.tokens.is_empty() || listener.cert_file.is_some());
+    anyhow::ensure!(
+        !closed,
+        "demo takes neither tokens nor TLS: leave ingress.tokens, admin.tokens and the tls settings \
+         out, or use `reveille serve`"
+    );
+    Ok(())
 }
 
 /// A directory of its own, and no log lines between those of the story.

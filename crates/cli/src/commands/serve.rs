@@ -22,11 +22,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     node::runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let mut node = Node::start(&settings, store).await?;
-        let (ingress, admin) = (node.ingress_address(), node.admin_address());
+        let (ingress, admin) = node.urls();
         // For people and scripts; nothing depends on anyone reading it.
         let _ = writeln!(
             std::io::stdout(),
-            "reveille is ready: ingress http://{ingress}, admin http://{admin}"
+            "reveille is ready: ingress {ingress}, admin {admin}"
         );
         let failure = tokio::select! {
             () = signals.first() => None,

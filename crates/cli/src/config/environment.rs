@@ -30,7 +30,7 @@ pub fn apply(settings: &mut Settings, variables: &[(String, String)]) -> anyhow:
                 ),
             });
         };
-        (key.set)(settings, text).with_context(|| format!("{name}={text}"))?;
+        (key.set)(settings, text).with_context(|| format!("{name}={}", key.shown(text)))?;
     }
     Ok(())
 }

@@ -53,7 +53,8 @@ impl File<'_> {
             (DeValue::Table(table), None) if !table.is_empty() => self.table(settings, path, table),
             (_, Some(key)) => {
                 let text = scalar(value);
-                (key.set)(settings, &text).with_context(|| format!("{at}: {path} = {text:?}"))
+                (key.set)(settings, &text)
+                    .with_context(|| format!("{at}: {path} = {:?}", key.shown(&text)))
             }
             (_, None) => bail!("{at}: {}", unknown(path)),
         }

@@ -6,7 +6,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::bail;
-use reveille_server::config::OnMaxAttempts;
+use reveille_server::{access::Tokens, config::OnMaxAttempts};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -28,6 +28,11 @@ impl Key {
     pub fn variable(&self) -> String {
         let path = self.path.replace('.', "__").replace('-', "_").to_ascii_uppercase();
         format!("{}{path}", super::environment::PREFIX)
+    }
+
+    /// Returns the text for an error. Tokens are secret, and may stand where their hashes should.
+    pub fn shown<'t>(&self, text: &'t str) -> &'t str {
+        if self.path.ends_with(".tokens") { "(not shown)" } else { text }
     }
 }
 
@@ -72,9 +77,56 @@ pub const KEYS: &[Key] = &[
         set: |settings, text| store(&mut settings.server.request_size_limit, value::size(text)),
     },
     Key {
+        path: "ingress.tokens",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.ingress.tokens, tokens(text)),
+    },
+    Key {
+        path: "ingress.waits-without-token",
+        default: "false",
+        set: |settings, text| {
+            store(&mut settings.server.security.waits_without_token, value::flag(text))
+        },
+    },
+    Key {
+        path: "ingress.tls.cert-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.ingress.cert_file, file(text)),
+    },
+    Key {
+        path: "ingress.tls.key-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.ingress.key_file, file(text)),
+    },
+    Key {
         path: "admin.bind-address",
         default: "127.0.0.1:9070",
         set: |settings, text| store(&mut settings.server.admin_address, address(text)),
+    },
+    Key {
+        path: "admin.tokens",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.admin.tokens, tokens(text)),
+    },
+    Key {
+        path: "admin.tls.cert-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.admin.cert_file, file(text)),
+    },
+    Key {
+        path: "admin.tls.key-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.admin.key_file, file(text)),
+    },
+    Key {
+        path: "request-identity-private-key-pem-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.identity_key_file, file(text)),
+    },
+    Key {
+        path: "http-client.ca-file",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.security.ca_file, file(text)),
     },
     Key {
         path: "worker.invoker.inactivity-timeout",
@@ -211,6 +263,19 @@ pub const KEYS: &[Key] = &[
 fn store<T>(place: &mut T, value: anyhow::Result<T>) -> anyhow::Result<()> {
     *place = value?;
     Ok(())
+}
+
+fn tokens(text: &str) -> anyhow::Result<Tokens> {
+    Ok(Tokens::parse(text)?)
+}
+
+/// Reads the path of a file; a file whose name is `none` is `./none`.
+fn file(text: &str) -> anyhow::Result<Option<PathBuf>> {
+    match text {
+        "none" => Ok(None),
+        "" => bail!("expected a file, or none"),
+        path => Ok(Some(PathBuf::from(path))),
+    }
 }
 
 fn address(text: &str) -> anyhow::Result<SocketAddr> {

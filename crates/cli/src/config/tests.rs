@@ -49,13 +49,33 @@ fn default_texts_give_the_default_settings() {
     }
 }
 
+/// The hash of a token, with its name.
+const HASH: &str = "ci=sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+
 /// Every row: key, a text that is not its default, and how the changed setting is shown.
 const CHANGES: &[(&str, &str, &str)] = &[
     ("base-dir", "/srv/x", "data_dir: \"/srv/x\""),
     ("default-num-partitions", "3", "partitions_new: Some(3),"),
     ("ingress.bind-address", "0.0.0.0:1", "ingress_address: 0.0.0.0:1,"),
     ("ingress.request-size-limit", "1MiB", "request_size_limit: 1048576,"),
+    ("ingress.tokens", HASH, "ingress: ListenerSecurity { tokens: [\"ci\"], cert_file: None,"),
+    ("ingress.waits-without-token", "true", "waits_without_token: true,"),
+    (
+        "ingress.tls.cert-file",
+        "c.pem",
+        "tokens: [], cert_file: Some(\"c.pem\"), key_file: None }, w",
+    ),
+    ("ingress.tls.key-file", "k.pem", "cert_file: None, key_file: Some(\"k.pem\") }, waits"),
     ("admin.bind-address", "[::1]:2", "admin_address: [::1]:2,"),
+    ("admin.tokens", HASH, "admin: ListenerSecurity { tokens: [\"ci\"], cert_file: None,"),
+    (
+        "admin.tls.cert-file",
+        "c.pem",
+        "admin: ListenerSecurity { tokens: [], cert_file: Some(\"c.pem\")",
+    ),
+    ("admin.tls.key-file", "k.pem", "cert_file: None, key_file: Some(\"k.pem\") } }"),
+    ("request-identity-private-key-pem-file", "i.pem", "identity_key_file: Some(\"i.pem\")"),
+    ("http-client.ca-file", "ca.pem", "ca_file: Some(\"ca.pem\")"),
     ("worker.invoker.inactivity-timeout", "11s", "inactivity_timeout_ms: 11000,"),
     ("worker.invoker.abort-timeout", "12s", "abort_timeout_ms: 12000,"),
     ("worker.invoker.concurrent-invocations-limit", "5", "concurrent_attempts_max: 5,"),
@@ -146,6 +166,10 @@ fn file_errors_name_the_line_and_a_remedy() {
             "admin = '127.0.0.1:1'",
             "reveille.toml:1: admin is a section with keys such as admin.bind-address",
         ),
+        (
+            "[ingress]\ntokens = 'reveille_secret'",
+            "reveille.toml:2: ingress.tokens = \"(not shown)\": expected none, or hashes",
+        ),
         ("[log-filter]\na = 1", "reveille.toml:1: log-filter is a single value such as \"info\""),
         (
             "[default-retry-policy]\nmax-attempts = -1",
@@ -171,6 +195,21 @@ fn environment_and_flag_errors_name_the_place_and_a_remedy() {
             "unknown environment variable REVEILLE_CLUSTER_NAME: docs/configuration.md lists",
         ),
         ("REVEILLE_BASE_DIR", "", "REVEILLE_BASE_DIR=: expected a directory"),
+        (
+            "REVEILLE_ADMIN__TOKENS",
+            "reveille_secret",
+            "REVEILLE_ADMIN__TOKENS=(not shown): expected none, or hashes with commas between them",
+        ),
+        (
+            "REVEILLE_INGRESS__WAITS_WITHOUT_TOKEN",
+            "yes",
+            "REVEILLE_INGRESS__WAITS_WITHOUT_TOKEN=yes: expected true or false",
+        ),
+        (
+            "REVEILLE_INGRESS__TLS__CERT_FILE",
+            "",
+            "REVEILLE_INGRESS__TLS__CERT_FILE=: expected a file, or none",
+        ),
         ("REVEILLE_CONFIG", "/no/such/file", "cannot read /no/such/file, the settings file named"),
     ] {
         check_error("", &[(name, text)], &[], expected);

@@ -51,6 +51,11 @@ pub fn number(text: &str, min: u64, max: u64) -> anyhow::Result<u64> {
     }
 }
 
+/// Reads `true` or `false`.
+pub fn flag(text: &str) -> anyhow::Result<bool> {
+    text.trim().parse().ok().context("expected true or false")
+}
+
 /// Adds up `<number><unit>` pairs; spaces are allowed between all parts.
 fn sum(text: &str) -> anyhow::Result<f64> {
     let mut rest = text.trim();

@@ -5,6 +5,7 @@
 //! - [`contract`]: what malformed requests are answered, as a table.
 //! - [`crash`], [`load`]: `kill -9` of server, service and both.
 //! - [`faults`]: deployments that answer nonsense.
+//! - [`security`]: signed requests as the SDK checks them, TLS, tokens.
 //! - [`process`]: start, stop, and what a second server on one directory says.
 //!
 //! Environment: `SCENARIO=text` selects scenarios, `CRASH_SECONDS` (60) and `CRASH_SEED` steer the
@@ -18,3 +19,4 @@ mod load;
 mod matrix;
 mod process;
 mod scenarios;
+mod security;

@@ -33,17 +33,32 @@ pub struct Setup {
     pub version: u32,
     /// Further settings of the server, as environment variables.
     pub env: Vec<(String, String)>,
+    /// Further settings of the service, as environment variables.
+    pub service_env: Vec<(String, String)>,
 }
 
 impl Setup {
     pub fn new(mode: Mode, version: u32) -> Self {
-        Self { mode, version, env: Vec::new() }
+        Self { mode, version, env: Vec::new(), service_env: Vec::new() }
     }
 
     /// Adds one setting, e.g. `REVEILLE_WORKER__CLEANUP_INTERVAL`.
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.into(), value.into()));
         self
+    }
+
+    /// Adds one setting of the service, e.g. `IDENTITY_KEYS`.
+    pub fn service_env(mut self, key: &str, value: &str) -> Self {
+        self.service_env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Where the service is registered.
+    fn service_uri(&self, port: u16) -> String {
+        let tls = self.service_env.iter().any(|(key, _)| key == "TLS_CERT");
+        // Certificates are for names.
+        if tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") }
     }
 }
 
@@ -143,13 +158,14 @@ impl Cluster {
             Mode::RequestResponse => "rr",
             Mode::Http1 => "h1",
         };
-        let env = [
+        let mut env = vec![
             ("PORT".to_owned(), self.ports.service.to_string()),
             ("MODE".to_owned(), mode.to_owned()),
             ("INGRESS".to_owned(), format!("http://127.0.0.1:{}", self.ports.ingress)),
             ("REVIEW_LOG".to_owned(), self.notes.review_log()),
             ("RUN_LOG".to_owned(), self.notes.run_log()),
         ];
+        env.extend(self.setup.service_env.iter().cloned());
         let log = self.log("service");
         let node = tokio::task::spawn_blocking(node).await.expect("set Node up");
         *lock(&self.service) =
@@ -179,7 +195,7 @@ impl Cluster {
 
     /// Registers the service with the admin API.
     pub async fn register(&self) -> Response {
-        let uri = format!("http://127.0.0.1:{}", self.ports.service);
+        let uri = self.setup.service_uri(self.ports.service);
         let body = match self.setup.mode {
             Mode::Http1 => json!({"uri": uri, "use_http_11": true}),
             Mode::Bidi | Mode::RequestResponse => json!({"uri": uri}),
