@@ -156,7 +156,7 @@ pub struct OutputRule {
 }
 
 /// How a deployment is reached. The engine reads mode and versions only.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DeploymentSchema {
     /// Identifier.
     pub id: DeploymentId,
@@ -170,6 +170,21 @@ pub struct DeploymentSchema {
     pub protocol_version: u32,
     /// Headers added to every request.
     pub headers: Vec<(String, String)>,
+}
+
+/// Without the values of headers, which may be secret.
+impl fmt::Debug for DeploymentSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("DeploymentSchema")
+            .field("id", &self.id)
+            .field("uri", &self.uri)
+            .field("bidirectional", &self.bidirectional)
+            .field("http1", &self.http1)
+            .field("protocol_version", &self.protocol_version)
+            .field("headers", &headers)
+            .finish()
+    }
 }
 
 impl fmt::Display for ServiceKind {

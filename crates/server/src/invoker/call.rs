@@ -13,6 +13,7 @@ use reveille_protocol::id::InvocationId;
 use super::connect::Address;
 use super::failure;
 use super::outbound::Outbound;
+use crate::text::secret;
 
 /// What the request head is made of.
 pub(super) struct Call {
@@ -71,6 +72,11 @@ impl Call {
         let request = request(Method::POST, uri, headers, self.http1);
         let request = request.map_err(|cause| failure::bad_request(&text, &cause))?;
         Ok(Prepared { address, request })
+    }
+
+    /// Hides what an operator configured for this deployment in a text that came from it.
+    pub(super) fn hide_secrets(&self, text: &str) -> String {
+        secret::hide_values(text, &self.headers)
     }
 
     /// Adds the signature, if there is a key.

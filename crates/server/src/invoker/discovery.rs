@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use reveille_protocol::manifest::{self, Manifest, ManifestError};
 
 use crate::limits;
+use crate::text::secret;
 use crate::tls::client::{Alpn, TlsFailure};
 
 use super::call;
@@ -134,7 +135,7 @@ pub async fn discover(
     let timeout = Duration::from_millis(limits::DISCOVERY_TIMEOUT_MS);
     let unreachable = |cause: String| DiscoveryError::Unreachable { uri: text.clone(), cause };
     match tokio::time::timeout(timeout, ask(outbound, &text, http1, headers)).await {
-        Ok(Ok((parts, body))) => read(text.clone(), &parts, &body),
+        Ok(Ok((parts, body))) => read(text.clone(), &parts, &body, headers),
         Ok(Err(NoResponse::Unreachable(cause))) => Err(unreachable(cause)),
         Ok(Err(NoResponse::NotHttp2(cause))) => {
             // Only a response to HTTP/1.1 proves what the other side is.
@@ -217,15 +218,21 @@ async fn drive<T>(connection: impl Future, exchange: impl Future<Output = T>) ->
     exchange.await
 }
 
-fn read(uri: String, parts: &Parts, body: &[u8]) -> Result<Discovered, DiscoveryError> {
+fn read(
+    uri: String,
+    parts: &Parts,
+    body: &[u8],
+    configured: &[(String, String)],
+) -> Result<Discovered, DiscoveryError> {
+    let excerpt = || excerpt(body, configured);
     if parts.status != StatusCode::OK {
-        let (status, body) = (parts.status, excerpt(body));
-        let headers = format!("{:?}", parts.headers);
+        let (status, body) = (parts.status, excerpt());
+        let headers = secret::headers(&parts.headers);
         return Err(DiscoveryError::BadStatus { uri, status, headers, body });
     }
     if body.len() > limits::MANIFEST_BYTES {
         let cause = format!("it is longer than {} bytes", limits::MANIFEST_BYTES);
-        return Err(DiscoveryError::Undecodable { cause, body: excerpt(body) });
+        return Err(DiscoveryError::Undecodable { cause, body: excerpt() });
     }
     let text = |name: &str| {
         parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -240,7 +247,7 @@ fn read(uri: String, parts: &Parts, body: &[u8]) -> Result<Discovered, Discovery
             | ManifestError::HandlerName { .. }),
         ) => {
             let cause = error.to_string();
-            Err(DiscoveryError::Undecodable { cause, body: excerpt(body) })
+            Err(DiscoveryError::Undecodable { cause, body: excerpt() })
         }
         Err(
             error @ (ManifestError::ReservedName(_)
@@ -250,7 +257,7 @@ fn read(uri: String, parts: &Parts, body: &[u8]) -> Result<Discovered, Discovery
     }
 }
 
-fn excerpt(body: &[u8]) -> String {
+fn excerpt(body: &[u8], configured: &[(String, String)]) -> String {
     let len = body.len().min(limits::ERROR_BODY_BYTES);
-    String::from_utf8_lossy(&body[..len]).into_owned()
+    secret::hide_values(&String::from_utf8_lossy(&body[..len]), configured)
 }

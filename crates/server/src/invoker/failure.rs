@@ -51,6 +51,12 @@ pub(super) fn bad_status(status: StatusCode, version: u32, body: &str) -> Attemp
                 // The engine masks what it stores; this is logged on the way there.
                 message.push_str(&mask_secrets(body));
             }
+            if status == StatusCode::UNAUTHORIZED {
+                message.push_str(
+                    "; if the deployment checks request identity, give it the public key that this \
+                     server logs at its start (request-identity-private-key-pem-file)",
+                );
+            }
             let too_large = status == StatusCode::PAYLOAD_TOO_LARGE;
             failure(500, message, if too_large { "RT0019" } else { "RT0012" })
         }
@@ -136,6 +142,13 @@ mod tests {
                 500,
                 "x",
                 "500 RT0012 unexpected http status code: 500 Internal Server Error, with body: x",
+            ),
+            (
+                401,
+                "no",
+                "500 RT0012 unexpected http status code: 401 Unauthorized, with body: no; if the \
+                 deployment checks request identity, give it the public key that this server logs \
+                 at its start (request-identity-private-key-pem-file)",
             ),
             (413, "", "500 RT0019 unexpected http status code: 413 Payload Too Large"),
             (429, "x", "500 RT0023 service is rate limited due to '429 Too Many Requests'"),

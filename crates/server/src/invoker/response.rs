@@ -26,7 +26,11 @@ pub(super) async fn check(
     if parts.status != StatusCode::OK {
         // Boxed, so that healthy attempts do not make room for it.
         let body = Box::pin(error_body(exchange)).await;
-        return Some(failure::bad_status(parts.status, call.protocol_version, &body));
+        return Some(failure::bad_status(
+            parts.status,
+            call.protocol_version,
+            &call.hide_secrets(&body),
+        ));
     }
     let expected = call.content_type();
     let found = parts.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());

@@ -22,10 +22,8 @@ use super::{
     schema::{input_rule, output_rule},
 };
 use crate::config::OptionDefaults;
+use crate::text::secret::{HIDDEN, may_be_secret};
 use crate::text::{duration, time};
-
-/// What is shown instead of a header value that may be a secret.
-const REDACTED: &str = "***";
 
 /// One deployment, with its services as `S`.
 #[derive(Clone, Debug, Serialize)]
@@ -194,7 +192,7 @@ pub(super) fn summary(
 
 fn frame<S>(id: DeploymentId, record: &DeploymentRecord, services: Vec<S>) -> DeploymentView<S> {
     let headers = record.headers.iter().map(|(name, value)| {
-        let value = if may_be_secret(name) { REDACTED } else { value };
+        let value = if may_be_secret(name) { HIDDEN } else { value };
         (name.clone(), value.to_owned())
     });
     DeploymentView {
@@ -210,14 +208,6 @@ fn frame<S>(id: DeploymentId, record: &DeploymentRecord, services: Vec<S>) -> De
         sdk_version: record.sdk_version.clone(),
         services,
     }
-}
-
-/// True for headers whose name suggests a credential.
-pub(super) fn may_be_secret(name: &str) -> bool {
-    const SUSPECTS: [&str; 7] =
-        ["authorization", "cookie", "token", "secret", "key", "password", "credential"];
-    let name = name.to_ascii_lowercase();
-    SUSPECTS.iter().any(|suspect| name.contains(suspect))
 }
 
 /// Shows one revision of a service.

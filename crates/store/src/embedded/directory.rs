@@ -45,7 +45,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Creates the directory if need be and locks it for this process.
     pub(super) fn acquire(directory: &Path) -> Result<Lock, StoreError> {
-        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+        create_private(directory).map_err(failed("create", directory))?;
         let path = directory.join(LOCK);
         let mut file = OpenOptions::new()
             .read(true)
@@ -73,6 +73,16 @@ impl Lock {
             .map_err(failed("write", &path))?;
         Ok(Lock { _file: file })
     }
+}
+
+/// Creates a directory that only its owner may enter: payloads and the key of awakeable secrets are
+/// in it. One that exists is left as it is.
+fn create_private(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// Reads the format of a directory, or starts to create a store with `partitions_new` partitions.

@@ -27,6 +27,22 @@ fn the_number_of_partitions_is_fixed_at_creation() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_created_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let created = directory.path().join("created");
+    let existing = directory.path().join("existing");
+    fs::create_dir(&existing).expect("create");
+    fs::set_permissions(&existing, fs::Permissions::from_mode(0o750)).expect("chmod");
+    for (path, expected) in [(created, 0o700), (existing, 0o750)] {
+        drop(open(&path).expect("open"));
+        let mode = fs::metadata(&path).expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, expected, "{}", path.display());
+    }
+}
+
 #[test]
 fn a_second_open_is_told_who_has_the_directory() {
     let directory = tempfile::tempdir().expect("temporary directory");

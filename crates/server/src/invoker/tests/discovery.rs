@@ -65,6 +65,8 @@ async fn failures() {
             "unexpected http status code: 500 Internal Server Error",
         ),
         (500, V4, "oops", Some("META0003"), "body: 'oops'"),
+        (401, V4, "who is 'secret'?", Some("META0003"), "body: 'who is '***'?'"),
+        (200, V4, "secret", None, "Discovery response: ***"),
         (200, "text/html", "<p>", Some("META0013"), "unsupported content type 'text/html'"),
         (200, V4, "{", None, undecodable),
         (200, V4, "{", None, "Discovery response: {"),

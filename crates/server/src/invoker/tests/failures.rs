@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::invoker::ToAttempt;
 
+use super::http1;
 use super::support::{
     Deployment, MEDIA_TYPE, Rig, Served, encoded, frame, reset_reason, send, start,
 };
@@ -150,6 +151,18 @@ async fn unreachable() {
             format!("3 failed: 500 RT0010 error when calling '{uri}invoke/Greeter/greet': {cause}");
         assert!(told.len() == 1 && told[0].starts_with(&expected), "{told:?} is not {expected}");
     }
+}
+
+#[tokio::test]
+async fn secrets_of_a_deployment_are_hidden_in_what_it_answers() {
+    let (uri, _) = http1::listen(403, "text/plain", "no: Bearer c2VjcmV0 (open)").await;
+    let mut rig = Rig::new(&uri, true);
+    rig.schema.headers.push(("authorization".to_owned(), "Bearer c2VjcmV0".to_owned()));
+    assert!(!format!("{:?}", rig.schema).contains("c2VjcmV0"));
+    let _handle = rig.start(start());
+    let expected = "3 failed: 500 RT0012 unexpected http status code: 403 Forbidden, with body: no: \
+                    *** (open)";
+    assert_eq!(rig.rest().await, [expected]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use reveille_store::memory::MemoryStore;
 use serde_json::{Value, json};
 
 use super::{FakeDeployments, open};
-use crate::registry::view::may_be_secret;
+use crate::text::secret::may_be_secret;
 
 /// Registers one service and returns its view.
 async fn view(service: Value) -> Value {
