@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, AdminAccess};
 use crate::config::ServerConfig;
 use crate::ingress::{Ingress, IngressAccess};
 use crate::invoker::{Invoker, InvokerOptions, Outbound};
@@ -146,8 +146,11 @@ impl Server {
         };
         let (tls, bounds) = (security.admin_tls, Bounds::admin());
         let listener = Listener { socket: admin_listener, tls, bounds };
-        let tokens = config.security.admin.tokens.clone();
-        listeners.spawn(admin::serve(listener, admin, tokens, stopped(stopping)));
+        let access = AdminAccess {
+            tokens: config.security.admin.tokens.clone(),
+            loopback: admin_address.ip().is_loopback(),
+        };
+        listeners.spawn(admin::serve(listener, admin, access, stopped(stopping)));
         Ok(Server {
             ingress_address,
             admin_address,

@@ -14,6 +14,7 @@
 //! - Does not own: connections ([`crate::listener`]), what a request means (`crate::registry`, crate `engine`).
 //! - Invariant: a 2xx answer to a change is given only after the change is durable.
 
+mod access;
 mod deployments;
 mod invocations;
 mod problem;
@@ -28,19 +29,16 @@ mod tests;
 
 use axum::{
     Router,
-    body::Body,
     extract::DefaultBodyLimit,
-    http::{Method, Request},
-    response::{IntoResponse as _, Response},
     routing::{any, delete, get, patch, post},
 };
-use tower_service::Service as _;
 
-use self::problem::Problem;
+pub use self::access::AdminAccess;
+
+use self::access::Operators;
 use crate::{
-    access::{Access, Tokens},
     limits,
-    listener::{self, IncomingBody, Listener},
+    listener::{self, Listener},
     partition::Partitions,
     registry::Registry,
 };
@@ -56,51 +54,15 @@ pub struct Admin {
     pub ingress_endpoint: String,
 }
 
-/// Serves the API on a listener until `shutdown` is ready and open requests are answered. Without
-/// tokens everyone is let in.
+/// Serves the API on a listener until `shutdown` is ready and open requests are answered.
 pub async fn serve(
     listener: Listener,
     admin: Admin,
-    tokens: Tokens,
+    access: AdminAccess,
     shutdown: impl Future<Output = ()>,
 ) {
-    let operators = Operators { router: router(admin), tokens };
+    let operators = Operators { router: router(admin), access };
     listener::serve(listener, operators, shutdown).await;
-}
-
-/// The API behind its tokens.
-#[derive(Clone)]
-struct Operators {
-    router: Router,
-    tokens: Tokens,
-}
-
-impl listener::Answer for Operators {
-    type Body = Body;
-
-    async fn answer(&self, request: Request<IncomingBody>) -> Response {
-        let refusal = match self.tokens.check(request.headers()) {
-            Access::Open | Access::Granted => None,
-            Access::Missing => Some(Problem::token_missing()),
-            Access::Wrong => Some(Problem::token_wrong()),
-        };
-        match refusal {
-            Some(refusal) if !is_open(request.method(), request.uri().path()) => {
-                refusal.into_response()
-            }
-            _ => match self.router.clone().call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-        }
-    }
-}
-
-/// Tells whether a request without a token is served: health checks, which say nothing else, and
-/// pre-flights, with which browsers send no token.
-fn is_open(method: &Method, path: &str) -> bool {
-    let bare = ["/v2", "/v3", "/v4"].iter().find_map(|version| path.strip_prefix(version));
-    method == Method::OPTIONS || bare.unwrap_or(path) == "/health"
 }
 
 /// Makes the routes.

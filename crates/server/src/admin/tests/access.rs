@@ -1,12 +1,17 @@
 //! Who is let in with which header.
 
+use super::super::AdminAccess;
 use super::Bench;
 use crate::access::{Tokens, hash, token};
 
 #[tokio::test]
 async fn every_route_asks_for_a_token_but_health() {
     let tokens = format!("old={}, {}", hash(&token(&[1; 32])), hash(&token(&[2; 32])));
-    let bench = Bench::start_with(Tokens::parse(&tokens).expect("hashes")).await;
+    let bench = Bench::start_with(AdminAccess {
+        tokens: Tokens::parse(&tokens).expect("hashes"),
+        loopback: true,
+    })
+    .await;
     let bearer = |number: u8| format!("Bearer {}", token(&[number; 32]));
     // Method, path, status with a token, whether it is open.
     for (method, path, status, open) in [
@@ -43,4 +48,24 @@ async fn every_route_asks_for_a_token_but_health() {
         }
     }
     assert_eq!(bench.deployments.discoveries(), 0);
+}
+
+#[tokio::test]
+async fn an_api_of_this_machine_is_not_for_web_pages() {
+    for (loopback, path, status) in [
+        (true, "/deployments", 421),
+        (true, "/health", 200),
+        // The network decides who reaches it; nobody can tell what name it has there.
+        (false, "/deployments", 200),
+    ] {
+        let access = AdminAccess { tokens: Tokens::default(), loopback };
+        let bench = Bench::start_with(access).await;
+        // The tests ask for the name `test`.
+        let answer = bench.get(path).await;
+        assert_eq!(answer.status, status, "{loopback} {path} {answer:?}");
+        if status == 421 {
+            let message = answer.json()["message"].to_string();
+            assert!(message.contains("not for 'test'"), "{message}");
+        }
+    }
 }

@@ -26,9 +26,8 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{Admin, serve};
+use super::{Admin, AdminAccess, serve};
 use crate::{
-    access::Tokens,
     listener::{Bounds, Listener},
     partition::{Partitions, Refused, handle::Mail},
     registry::tests::{FakeDeployments, open},
@@ -116,10 +115,10 @@ impl FakePartitions {
 
 impl Bench {
     async fn start() -> Bench {
-        Bench::start_with(Tokens::default()).await
+        Bench::start_with(AdminAccess::default()).await
     }
 
-    async fn start_with(tokens: Tokens) -> Bench {
+    async fn start_with(access: AdminAccess) -> Bench {
         let (deployments, partitions) = (FakeDeployments::default(), FakePartitions::default());
         let registry = open(&MemoryStore::new(1), &deployments).expect("an empty store opens");
         let admin = Admin {
@@ -131,7 +130,7 @@ impl Bench {
         let address = listener.local_addr().expect("the listener is bound");
         let listener = Listener { socket: listener, tls: None, bounds: Bounds::admin() };
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, admin, tokens, async move {
+        tokio::spawn(serve(listener, admin, access, async move {
             // Dropping the sender is the signal, so the outcome is always an error.
             let _dropped = stopped.await;
         }));
