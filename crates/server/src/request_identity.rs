@@ -23,9 +23,6 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::limits;
 
-/// The setting that names the key, for messages.
-pub const SETTING: &str = "request-identity-private-key-pem-file";
-
 /// Seconds from its making until a token expires.
 pub const LIFETIME_S: u64 = 60;
 
@@ -46,7 +43,7 @@ const PKCS8_PREFIX: [u8; 16] =
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file cannot be read.
-    #[error("cannot read {path}, named by {SETTING}: {cause}")]
+    #[error("cannot read {path}: {cause}")]
     Read {
         /// The file.
         path: String,
@@ -60,7 +57,7 @@ pub enum IdentityError {
     )]
     NoKey,
     /// As [`IdentityError::NoKey`], with the file.
-    #[error("{path}, named by {SETTING}, cannot be used: {cause}")]
+    #[error("{path} cannot be used: {cause}")]
     File {
         /// The file.
         path: String,

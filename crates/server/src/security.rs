@@ -30,7 +30,7 @@ pub enum SecurityError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The key of request identity.
-    #[error(transparent)]
+    #[error("request-identity-private-key-pem-file: {0}")]
     Identity(#[from] IdentityError),
     /// One of two settings that belong together.
     #[error("{given} is set and {missing} is not; TLS needs both")]
@@ -172,7 +172,7 @@ mod tests {
             ),
             (
                 |config, path| config.security.identity_key_file = Some(path),
-                "cannot read /no/such/file.pem, named by request-identity-private-key-pem-file: ",
+                "request-identity-private-key-pem-file: cannot read /no/such/file.pem: ",
             ),
             (
                 |config, path| config.security.ingress.cert_file = Some(path),
