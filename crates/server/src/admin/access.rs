@@ -5,7 +5,12 @@
 //! - Does not own: tokens ([`crate::access`]), routes ([`super::router`]).
 //! - Invariant: a request that is refused has not reached a route.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
 
 use axum::{
     Router,
@@ -13,12 +18,14 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, Uri, header::HOST},
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use tower_service::Service as _;
 
 use super::problem::Problem;
 use crate::{
     access::{Access, Tokens},
-    listener::{self, IncomingBody},
+    listener::{self, BodyError, IncomingBody},
 };
 
 /// Who is let in. The default is everyone.
@@ -46,10 +53,52 @@ impl listener::Answer for Operators {
         if let Some(refusal) = self.access.refusal(&request) {
             return refusal.into_response();
         }
-        match self.router.clone().call(request).await {
+        let failure = Arc::new(OnceLock::new());
+        let request = request.map(|body| ReportedBody { body, failure: Arc::clone(&failure) });
+        let response = match self.router.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
+        };
+        match failure.get() {
+            // The routes know no more than that the body cannot be read.
+            Some((status, message)) => Problem::new(*status, message).into_response(),
+            None => response,
         }
+    }
+}
+
+/// A body that tells why it could not be read, if that deserves a status of its own.
+struct ReportedBody {
+    body: IncomingBody,
+    failure: Arc<OnceLock<(StatusCode, String)>>,
+}
+
+impl http_body::Body for ReportedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            let status = match error {
+                BodyError::Broken(_) => return polled,
+                BodyError::Stalled(_) => StatusCode::REQUEST_TIMEOUT,
+                BodyError::TooMany => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            self.failure.get_or_init(|| (status, format!("cannot read body: {error}")));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -3,6 +3,9 @@
 use super::super::AdminAccess;
 use super::Bench;
 use crate::access::{Tokens, hash, token};
+use crate::listener::Bounds;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn every_route_asks_for_a_token_but_health() {
@@ -67,5 +70,29 @@ async fn an_api_of_this_machine_is_not_for_web_pages() {
             let message = answer.json()["message"].to_string();
             assert!(message.contains("not for 'test'"), "{message}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_not_called_malformed() {
+    let large = "x".repeat(200_000);
+    let stalled = Bounds { body_pause_ms: 1, ..Bounds::admin() };
+    let crowded = Bounds { body_bytes: 1, ..Bounds::admin() };
+    for (bounds, body, expected) in [
+        (stalled, "{", "408 Request Timeout"),
+        (crowded, large.as_str(), "503 Service Unavailable"),
+    ] {
+        let bench = Bench::start_within(AdminAccess::default(), bounds).await;
+        let mut stream = TcpStream::connect(bench.address).await.expect("it listens");
+        let head = "POST /deployments HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                    content-type: application/json\r\ncontent-length: 200001\r\n\r\n";
+        let (mut reading, mut writing) = stream.split();
+        let (mut read, sent) = (Vec::new(), format!("{head}{body}"));
+        // It may be refused before it is sent to the end.
+        let (_refused, _reset) =
+            tokio::join!(writing.write_all(sent.as_bytes()), reading.read_to_end(&mut read));
+        let read = String::from_utf8_lossy(&read);
+        assert!(read.starts_with(&format!("HTTP/1.1 {expected}\r\n")), "{read}");
+        assert!(read.contains(r#"{"message":"cannot read body: "#), "{read}");
     }
 }

@@ -119,6 +119,10 @@ impl Bench {
     }
 
     async fn start_with(access: AdminAccess) -> Bench {
+        Bench::start_within(access, Bounds::admin()).await
+    }
+
+    async fn start_within(access: AdminAccess, bounds: Bounds) -> Bench {
         let (deployments, partitions) = (FakeDeployments::default(), FakePartitions::default());
         let registry = open(&MemoryStore::new(1), &deployments).expect("an empty store opens");
         let admin = Admin {
@@ -128,7 +132,7 @@ impl Bench {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
-        let listener = Listener { socket: listener, tls: None, bounds: Bounds::admin() };
+        let listener = Listener { socket: listener, tls: None, bounds };
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(serve(listener, admin, access, async move {
             // Dropping the sender is the signal, so the outcome is always an error.
