@@ -41,7 +41,7 @@ pub(super) fn handshake(host: &str, error: &io::Error, alpn: Alpn) -> TlsFailure
              let it check request identity instead (request-identity-private-key-pem-file)."
         ),
         Some(other) => format!("TLS failed: {other}."),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+        None if is_end(error.kind()) => {
             "TLS failed: the deployment closed the connection during the handshake; check that its port \
              speaks TLS."
                 .to_owned()
@@ -49,6 +49,12 @@ pub(super) fn handshake(host: &str, error: &io::Error, alpn: Alpn) -> TlsFailure
         None => format!("TLS failed: {error}."),
     };
     failure(cause)
+}
+
+/// The ways in which a connection ends; which of them it is depends on what was still under way.
+fn is_end(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as E;
+    matches!(kind, E::UnexpectedEof | E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe)
 }
 
 /// The peer speaks TLS, but not HTTP/2 over it.

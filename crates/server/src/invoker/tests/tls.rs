@@ -119,7 +119,7 @@ async fn peers_that_speak_something_else() {
         (&no_alpn, false, no_http2),
         (&http2_only, true, "TLS failed: the deployment does not speak HTTP/1.1"),
         (&plain, false, "TLS failed: what answers there does not speak TLS"),
-        (&closing, false, "TLS failed: "),
+        (&closing, false, "TLS failed: the deployment closed the connection during the handshake"),
     ] {
         let cause = cause(uri, http1, outbound(&authority)).await;
         assert!(cause.starts_with(expected), "{cause} is not {expected}");
