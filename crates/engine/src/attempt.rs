@@ -32,6 +32,9 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
         tx.write(keys::in_flight(invocation.id), Bytes::new());
     }
     let record = &mut invocation.record;
+    if record.attempt == 0 && record.created_at != tx.now() {
+        record.late_start_at = Some(tx.now());
+    }
     record.set_status(Status::Running);
     record.attempt += 1;
     record.next_retry_at = None;

@@ -14,6 +14,7 @@ use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{Notification, notification};
 
 use crate::command::Caller;
+use crate::event;
 use crate::keys::{self, Timer, TimerKind, tag};
 use crate::message::Message;
 use crate::record::{
@@ -54,6 +55,9 @@ pub fn check_rows(rows: impl Iterator<Item = (Bytes, Bytes)>) -> Result<(), Stri
 
 type Rows = BTreeMap<Bytes, Bytes>;
 
+/// Positions that were given out, and how many of them are state edits.
+type Positions = (std::ops::Range<u64>, u32);
+
 /// The rows by table.
 struct Tables(BTreeMap<u8, Rows>);
 
@@ -72,11 +76,11 @@ impl Tables {
     }
 
     fn check_tags(&self) -> Result<(), String> {
-        const KNOWN: &[u8] = b"ijcdalqsprtwfoxn";
+        const KNOWN: &[u8] = b"ijvcdalqesprtwfoxn";
         if let Some(tag) = self.0.keys().find(|tag| !KNOWN.contains(tag)) {
             return Err(format!("there is no table with the tag {tag:#04x}"));
         }
-        for owned in [tag::JOURNAL, tag::PENDING, tag::DECISION, tag::ATTACHED] {
+        for owned in [tag::JOURNAL, tag::EVENT, tag::PENDING, tag::DECISION, tag::ATTACHED] {
             for (key, _) in self.rows(owned) {
                 let id = keys::parse_id(&key[1..]).ok_or_else(|| finding("no id in", key))?;
                 if self.get(&keys::invocation(id)).is_none() {
@@ -94,6 +98,13 @@ impl Tables {
     fn check_owned(&self, invocation: &Invocation) -> Result<Vec<(u32, Pending)>, String> {
         let (id, record) = (invocation.id, &invocation.record);
         self.check_journal(invocation)?;
+        let events = self.of(tag::EVENT, id).into_iter().map(|(key, _)| last_number(key));
+        if !events.eq(event::kept(record.events_total)) {
+            return Err(format!(
+                "other events than the {} recorded ones ask for",
+                record.events_total
+            ));
+        }
         let pending = self.of(tag::PENDING, id);
         let decisions = self.of(tag::DECISION, id);
         for (what, rows, counted) in [
@@ -158,10 +169,12 @@ impl Tables {
     /// A lock is held by an exclusive invocation that has begun, and every such holds its lock.
     fn check_locks(&self) -> Result<(), String> {
         let mut holders = BTreeSet::new();
+        let mut edits = BTreeMap::new();
         for (key, value) in self.rows(tag::LOCK) {
             let lock: LockRecord = decode(key, value).map_err(|error| error.to_string())?;
             let id = keys::parse_id(&lock.holder).ok_or_else(|| finding("no holder in", key))?;
             holders.insert((key.clone(), id));
+            edits.insert(key.slice(1..), (lock.head..lock.tail, lock.edits));
             let mut queue = vec![tag::QUEUE];
             queue.extend_from_slice(&key[1..]);
             for row in self.queue_from(&queue).take_while(|row| row.starts_with(&queue)) {
@@ -176,6 +189,11 @@ impl Tables {
             let record = decode(key, value).map_err(|error| error.to_string())?;
             let Some(id) = keys::parse_id(&key[1..]) else { continue };
             let invocation = Invocation { id, record };
+            if invocation.record.state_edits > 0 {
+                let of = keys::lock(invocation.instance()).slice(1..);
+                let count = invocation.record.state_edits;
+                edits.insert(of, (0..u64::from(count), count));
+            }
             let begun = !matches!(
                 invocation.status(),
                 Status::Scheduled | Status::Queued | Status::Completed
@@ -184,8 +202,27 @@ impl Tables {
                 expected.insert((keys::lock(invocation.instance()), id));
             }
         }
+        self.check_state_edits(edits)?;
         match holders.symmetric_difference(&expected).next() {
             Some((key, id)) => Err(finding(&format!("{id} holds, or ought to hold,"), key)),
+            None => Ok(()),
+        }
+    }
+
+    /// Each edit that waits has a position of its lock or run, which count them.
+    fn check_state_edits(&self, mut counted: BTreeMap<Bytes, Positions>) -> Result<(), String> {
+        for (key, _) in self.rows(tag::STATE_EDIT) {
+            let of = key.get(1..key.len().saturating_sub(8)).unwrap_or_default();
+            let position = key.last_chunk().copied().map(u64::from_be_bytes).unwrap_or_default();
+            match counted.get_mut(of) {
+                Some((range, count)) if *count > 0 && range.contains(&position) => *count -= 1,
+                _ => return Err(finding("nobody makes wait", key)),
+            }
+        }
+        match counted.into_iter().find(|(_, (_, count))| *count > 0) {
+            Some((of, (_, count))) => {
+                Err(finding(&format!("{count} state edits are missing of"), &of))
+            }
             None => Ok(()),
         }
     }
@@ -304,6 +341,7 @@ fn check_record(invocation: &Invocation) -> Result<(), String> {
     for (holds, text) in [
         (record.awaiting.is_some() == (status == Status::Suspended), "awaits iff suspended"),
         (record.next_retry_at.is_some() == (status == Status::BackingOff), "timed iff backing off"),
+        (record.state_edits == 0 || started && status != Status::Completed, "holds up edits"),
         (!record.pause_requested || status == Status::Running, "is to pause only while running"),
         (!record.input_open || status == Status::Running, "has an open input only while running"),
         (record.seen <= record.journal_len || status == Status::Completed, "has seen too much"),

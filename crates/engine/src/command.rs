@@ -4,6 +4,7 @@
 //! - Owns: the command shapes and the small types they share with effects.
 //! - Does not own: what follows from a command (the modules named in `lib.rs`).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -123,6 +124,26 @@ pub enum Command {
         /// Where its attempts go from then on.
         deployment: ResumeOn,
     },
+    /// Starts a completed invocation again as a new one, from a prefix of its journal.
+    RestartAsNew {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The completed invocation.
+        id: InvocationId,
+        /// Index of the last command that is kept; 0 is the input alone.
+        from: u32,
+        /// Where the attempts of the new one go.
+        deployment: ResumeOn,
+        /// The random part of the new id.
+        random: u128,
+    },
+    /// Replaces the whole state of an object or workflow key.
+    ReplaceState {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// What is replaced by what.
+        edit: Box<StateEdit>,
+    },
     /// Forgets a completed invocation.
     Purge {
         /// Who waits for the reply.
@@ -205,6 +226,22 @@ pub enum Command {
         id: InvocationId,
     },
 }
+
+/// A new state for a key, all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateEdit {
+    /// Service name.
+    pub service: String,
+    /// Object or workflow key.
+    pub key: String,
+    /// Every entry from then on; empty clears the state.
+    pub entries: BTreeMap<Bytes, Bytes>,
+    /// The state that the author has seen ([`crate::state_edit::version_of`]); `None` is whichever.
+    pub version: Option<StateVersion>,
+}
+
+/// A hash of the state of a key.
+pub type StateVersion = [u8; 32];
 
 /// Where a resumed invocation goes on. One that is running goes on where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::keys::{self, TimerKind, tag};
 use crate::message::{Message, Outcome};
 use crate::record::{Kind, Pending, Status, decode};
 use crate::tx::{EngineError, Invocation, Tx};
-use crate::{lock, retention, timer, wait};
+use crate::{lock, retention, state_edit, timer, wait};
 
 /// How an invocation ends.
 #[derive(Debug)]
@@ -85,8 +85,10 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
         service: invocation.record.service.clone(),
         handler: invocation.record.handler.clone(),
     });
-    if invocation.kind() == Kind::Exclusive {
-        lock::release(tx, invocation)?;
+    match invocation.kind() {
+        Kind::Exclusive => lock::release(tx, invocation)?,
+        Kind::WorkflowRun => state_edit::apply_after_run(tx, invocation)?,
+        _ => {}
     }
     retention::keep(tx, invocation)
 }

@@ -45,6 +45,14 @@ pub enum Effect {
     Send(PartitionNumber, u64, Bytes),
     /// Tells another partition that its message with this sequence number is durable here.
     Acknowledge(PartitionNumber, u64),
+    /// A state edit that had to wait was for another state than the one it found: it was dropped, and
+    /// the operator must be told.
+    StateEditDropped {
+        /// Service name.
+        service: String,
+        /// Object or workflow key.
+        key: String,
+    },
 }
 
 /// The end of an invocation, as told to those who wait for it.
@@ -89,7 +97,7 @@ pub struct AttemptStart {
 /// Answers to requests. Which variants a command can get is noted at the variant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// `Invoke` without waiting.
+    /// `Invoke` without waiting, `RestartAsNew`.
     Accepted {
         /// The invocation, new or joined.
         id: InvocationId,
@@ -119,15 +127,21 @@ pub enum Reply {
     NotFound(InvocationId),
     /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`: done and durable.
     Done,
-    /// `Cancel`, `Pause`: durable, the handler will see it.
+    /// `Cancel`, `Pause`: durable, the handler will see it. `ReplaceState`: durable, handlers that
+    /// begin from then on will see it.
     Accept,
-    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`, `ReplaceWait`: the state does
-    /// not allow it; the text says why.
+    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`, `ReplaceWait`, `RestartAsNew`: the
+    /// state does not allow it; the text says why. `ReplaceState`: it was meant for another state.
     Conflict(String),
-    /// `Resume`: the deployment does not exist; the text says so.
+    /// `Resume`, `RestartAsNew`, `ReplaceState`: what is asked for does not exist or does not fit; the
+    /// text says what.
     Invalid(String),
-    /// `Resume`: not started yet.
+    /// `Resume`, `RestartAsNew`: not started yet.
     TooEarly(String),
+    /// `RestartAsNew`: the journal is not kept any more.
+    Gone(String),
+    /// `RestartAsNew`: never possible for an invocation of this kind; the text says why.
+    Unsupported(String),
     /// `CompleteWait`, `DescribeWait`, `ReplaceWait`: the receipt.
     Receipt(Receipt),
     /// The command cannot be carried out now; the text says why and what to do.

@@ -119,7 +119,12 @@ fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, EngineError> {
     Ok(Some(()))
 }
 
-fn record(service: &ServiceSchema, handler: &HandlerSchema, invoke: &Invoke) -> InvocationRecord {
+/// What is known of an invocation before it begins; times and journal are up to the caller.
+pub fn record(
+    service: &ServiceSchema,
+    handler: &HandlerSchema,
+    invoke: &Invoke,
+) -> InvocationRecord {
     let kind = match (service.kind, handler.kind) {
         (_, HandlerKind::Plain) | (ServiceKind::Service, _) => Kind::Plain,
         (_, HandlerKind::Exclusive) => Kind::Exclusive,

@@ -4,11 +4,13 @@
 //! |---|---|---|---|
 //! | `i` | invocation | id | [`crate::record::InvocationRecord`] |
 //! | `j` | journal | id, index u32 | [`crate::record::JournalEntry`] |
+//! | `v` | journal event | id, number u32 | [`crate::event::StoredEvent`] |
 //! | `c` | pending completion | id, completion id u32 | [`crate::record::Pending`] |
 //! | `d` | decision over an awakeable | id, signal index u32 | [`crate::record::Decision`] |
 //! | `a` | attached caller | id, caller id, created at u64, completion id u32 | empty |
 //! | `l` | lock of an object key | instance | [`crate::record::LockRecord`] |
 //! | `q` | queue behind a lock | instance, position u64 | id |
+//! | `e` | state edit that waits | instance, position u64 | [`crate::state_edit::StoredStateEdit`] |
 //! | `s` | state | instance, state key | value, verbatim |
 //! | `p` | durable promise | instance, name | [`crate::record::PromiseRecord`] |
 //! | `r` | waiter of a promise | instance, name, caller | empty |
@@ -33,11 +35,13 @@ pub mod tag {
     #![allow(missing_docs, reason = "the table in the module header documents each tag")]
     pub const INVOCATION: u8 = b'i';
     pub const JOURNAL: u8 = b'j';
+    pub const EVENT: u8 = b'v';
     pub const PENDING: u8 = b'c';
     pub const DECISION: u8 = b'd';
     pub const ATTACHED: u8 = b'a';
     pub const LOCK: u8 = b'l';
     pub const QUEUE: u8 = b'q';
+    pub const STATE_EDIT: u8 = b'e';
     pub const STATE: u8 = b's';
     pub const PROMISE: u8 = b'p';
     pub const PROMISE_WAITER: u8 = b'r';
@@ -97,6 +101,11 @@ pub fn journal(id: InvocationId, index: u32) -> Bytes {
     numbered(tag::JOURNAL, id, index)
 }
 
+/// Key of a journal event.
+pub fn event(id: InvocationId, number: u32) -> Bytes {
+    numbered(tag::EVENT, id, number)
+}
+
 /// Key of a pending completion.
 pub fn pending(id: InvocationId, completion_id: u32) -> Bytes {
     numbered(tag::PENDING, id, completion_id)
@@ -121,9 +130,12 @@ pub fn lock(instance: Instance<'_>) -> Bytes {
 
 /// Key of a position in the queue behind a lock.
 pub fn queue(instance: Instance<'_>, position: u64) -> Bytes {
-    let mut key = of_instance(tag::QUEUE, instance, 8);
-    key.put_u64(position);
-    key.freeze()
+    positioned(tag::QUEUE, instance, position)
+}
+
+/// Key of a state edit that waits for its turn.
+pub fn state_edit(instance: Instance<'_>, position: u64) -> Bytes {
+    positioned(tag::STATE_EDIT, instance, position)
 }
 
 /// Key of a state value.
@@ -303,6 +315,12 @@ fn of_instance(tag: u8, instance: Instance<'_>, more: usize) -> BytesMut {
     put_name(&mut key, instance.service);
     put_name(&mut key, instance.key);
     key
+}
+
+fn positioned(tag: u8, instance: Instance<'_>, position: u64) -> Bytes {
+    let mut key = of_instance(tag, instance, 8);
+    key.put_u64(position);
+    key.freeze()
 }
 
 fn partition(tag: u8, partition: u16) -> Bytes {

@@ -9,6 +9,7 @@
 //! | from | on | to | rule |
 //! |---|---|---|---|
 //! | - | `Invoke`, later start | Scheduled | [`invoke`] |
+//! | - | restart of a completed one as new | Queued, Running | [`restart`] |
 //! | -, Scheduled | `Invoke`, start time; key locked | Queued | [`invoke`] |
 //! | -, Scheduled, Queued | key free or no lock needed | Running | [`invoke`], [`attempt`] |
 //! | Running | `Suspension` frame, nothing new | Suspended | [`suspend`] |
@@ -24,7 +25,7 @@
 //! | Scheduled, Queued | cancel | forgotten | [`operator`] |
 //! | Completed | retention over, purge | forgotten | [`retention`] |
 //!
-//! - Owns: status, journals, timers, locks, promises, state, waits and the outbox.
+//! - Owns: status, journals and their events, timers, locks, promises, state, waits and the outbox.
 //! - Does not own: durability (crate `store`), connections and time (crate `server`).
 //! - Invariant: an effect leaves the process only after its step is committed.
 
@@ -34,6 +35,7 @@ pub mod check;
 pub mod command;
 pub mod complete;
 pub mod effect;
+pub mod event;
 pub mod frames;
 pub mod identity;
 pub mod invoke;
@@ -45,9 +47,11 @@ pub mod message;
 pub mod operator;
 pub mod outbox;
 pub mod record;
+pub mod restart;
 pub mod retention;
 pub mod retry;
 pub mod schema;
+pub mod state_edit;
 pub mod suspend;
 pub mod syscall;
 pub mod timer;
@@ -102,6 +106,15 @@ pub fn apply(
         Command::Resume { request, id, deployment } => {
             operator::on_resume(tx_ref, request, id, deployment)?;
         }
+        Command::RestartAsNew { request, id, from, deployment, random } => {
+            restart::on_restart_as_new(
+                tx_ref,
+                request,
+                id,
+                restart::Restart { from, deployment, random },
+            )?;
+        }
+        Command::ReplaceState { request, edit } => state_edit::on_replace(tx_ref, request, *edit)?,
         Command::Purge { request, id } => retention::on_purge(tx_ref, request, id)?,
         Command::PurgeJournal { request, id } => {
             retention::on_purge_journal(tx_ref, request, id)?;

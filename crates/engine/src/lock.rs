@@ -1,6 +1,6 @@
 //! Locks of object keys: one exclusive invocation at a time, the others in order.
 //!
-//! - Owns: the lock row and the queue behind it.
+//! - Owns: the lock row and the queue behind it, where state edits have positions too.
 //! - Invariant: the holder is the only exclusive invocation of its key that is neither queued nor
 //!   completed. The head of the queue is kept in the lock row, so that taking the next one never
 //!   walks over rows that were deleted before.
@@ -9,18 +9,20 @@ use crate::attempt;
 use crate::keys;
 use crate::message::id_bytes;
 use crate::record::{LockRecord, Status, encode};
+use crate::state_edit;
 use crate::tx::{EngineError, Invocation, Tx};
 
 /// Takes the lock, or queues behind it. Returns true when the lock is held.
 pub fn acquire(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<bool, EngineError> {
     let key = keys::lock(invocation.instance());
     let Some(mut lock) = tx.read::<LockRecord>(&key)? else {
-        let lock = LockRecord { holder: id_bytes(invocation.id), head: 0, tail: 0 };
+        let lock = LockRecord { holder: id_bytes(invocation.id), ..LockRecord::default() };
         tx.write(key, encode(&lock));
         return Ok(true);
     };
     invocation.record.set_status(Status::Queued);
     invocation.record.queue_position = lock.tail;
+    invocation.record.queued_at = Some(tx.now());
     tx.write(keys::queue(invocation.instance(), lock.tail), id_bytes(invocation.id));
     lock.tail += 1;
     tx.write(key, encode(&lock));
@@ -37,7 +39,13 @@ pub fn release(tx: &mut Tx<'_>, holder: &Invocation) -> Result<(), EngineError> 
     }
     let start = keys::queue(instance, lock.head);
     let end = keys::queue(instance, lock.tail);
-    let Some((row, id)) = tx.scan(&start, &end, 1)?.pop() else {
+    let first = tx.scan(&start, &end, 1)?.pop();
+    if lock.edits > 0 {
+        let position = first.as_ref().and_then(|(row, _)| row.last_chunk().copied());
+        let position = position.map_or(lock.tail, u64::from_be_bytes);
+        state_edit::apply_before(tx, instance, &mut lock, position)?;
+    }
+    let Some((row, id)) = first else {
         tx.delete(key);
         return Ok(());
     };

@@ -14,8 +14,8 @@
 //! attempt or a restart. A result still ends it.
 //!
 //! A resume may name another deployment. If it starts an attempt, the invocation is pinned there
-//! first, with the protocol version of that deployment. Whether the handlers there fit the journal is
-//! up to the operator.
+//! first, with the protocol version of that deployment, if that has its service. Whether the handlers
+//! there fit the journal is up to the operator.
 //!
 //! - Invariant: a cancelled handler decides itself how it ends; a killed one is not asked. What a
 //!   killed handler called is killed too; what it sent, or only joined, is not.
@@ -118,14 +118,13 @@ pub fn on_resume(
                 Reply::Done
             }
             Status::Suspended | Status::BackingOff | Status::Paused => {
-                if pin(tx, &mut invocation, deployment) {
-                    attempt::start(tx, &mut invocation)?;
-                    Reply::Done
-                } else {
-                    Reply::Invalid(format!(
-                        "The given deployment was not found when trying to resume the invocation \
-                         '{id}'."
-                    ))
+                match pin(tx, &mut invocation, deployment, &format!("resume the invocation '{id}'"))
+                {
+                    Pinned::Yes => {
+                        attempt::start(tx, &mut invocation)?;
+                        Reply::Done
+                    }
+                    Pinned::Refused(text) => Reply::Invalid(text),
                 }
             }
         },
@@ -213,24 +212,43 @@ fn signal(
     Ok(())
 }
 
-/// Pins an invocation without a live attempt to another deployment; false when there is no such one.
-/// What is not pinned yet goes to the latest deployment anyway, and may go on doing so.
-fn pin(tx: &Tx<'_>, invocation: &mut Invocation, deployment: ResumeOn) -> bool {
+/// What became of the choice of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pinned {
+    /// Its attempts go there.
+    Yes,
+    /// They cannot; the text says why.
+    Refused(String),
+}
+
+/// Pins an invocation without a live attempt to another deployment. What is not pinned yet goes to the
+/// latest deployment anyway, and may go on doing so. `trying` is what the operator is about to do.
+pub fn pin(tx: &Tx<'_>, invocation: &mut Invocation, deployment: ResumeOn, trying: &str) -> Pinned {
     let schema = tx.context.schema;
     let record = &mut invocation.record;
     let id = match deployment {
-        ResumeOn::Keep => return true,
-        ResumeOn::Latest if record.pinned_deployment.is_empty() => return true,
+        ResumeOn::Keep => return Pinned::Yes,
+        ResumeOn::Latest if record.pinned_deployment.is_empty() => return Pinned::Yes,
         ResumeOn::Latest => schema.services.get(&record.service).map(|service| service.deployment),
         ResumeOn::Deployment(id) => Some(id),
     };
-    let Some(deployment) = id.and_then(|id| schema.deployments.get(&id)) else { return false };
+    let Some(deployment) = id.and_then(|id| schema.deployments.get(&id)) else {
+        return Pinned::Refused(format!(
+            "The given deployment was not found when trying to {trying}."
+        ));
+    };
+    if deployment.services.binary_search(&record.service).is_err() {
+        return Pinned::Refused(format!(
+            "The deployment '{}' has no service '{}', cannot {trying} there.",
+            deployment.id, record.service
+        ));
+    }
     let pinned = Bytes::copy_from_slice(&deployment.id.0.to_be_bytes());
     if record.pinned_deployment != pinned {
         record.pinned_deployment = pinned;
         record.protocol_version = deployment.protocol_version;
     }
-    true
+    Pinned::Yes
 }
 
 /// An invocation that never started leaves no trace.

@@ -12,6 +12,10 @@ use reveille_protocol::message::{Failure, Future};
 use crate::command::Millis;
 use crate::tx::EngineError;
 
+mod wait;
+
+pub use wait::{Decision, Pending, StoredWait};
+
 /// Version of every stored value, its first byte.
 pub const VERSION: u8 = 1;
 
@@ -178,9 +182,36 @@ pub struct InvocationRecord {
     /// True while the current attempt is to be the last one until an operator resumes.
     #[prost(bool, tag = "38")]
     pub pause_requested: bool,
+    /// The invocation that this one is a restart of: 24 bytes, or empty.
+    #[prost(bytes = "bytes", tag = "39")]
+    pub restarted_from: Bytes,
+    /// When the first attempt started, unless that was in the step that created it.
+    #[prost(uint64, optional, tag = "40")]
+    pub late_start_at: Option<Millis>,
+    /// When it was queued behind the lock of its key, if it ever was.
+    #[prost(uint64, optional, tag = "41")]
+    pub queued_at: Option<Millis>,
+    /// Events that were ever recorded; which of them are kept says [`crate::event`].
+    #[prost(uint32, tag = "42")]
+    pub events_total: u32,
+    /// State edits that wait for the end of this workflow run.
+    #[prost(uint32, tag = "43")]
+    pub state_edits: u32,
     /// Decides jitter and nothing else: counts every failed attempt.
     #[prost(uint32, tag = "36")]
     pub failures_total: u32,
+}
+
+impl InvocationRecord {
+    /// When the first attempt started; `None` before that.
+    pub fn running_at(&self) -> Option<Millis> {
+        (self.attempt > 0).then(|| self.late_start_at.unwrap_or(self.created_at))
+    }
+
+    /// When it was put into the timer to start later; `None` if it was to start at once.
+    pub fn scheduled_at(&self) -> Option<Millis> {
+        self.start_at.filter(|at| *at > self.created_at).map(|_| self.created_at)
+    }
 }
 
 /// A caller that awaits a result.
@@ -240,75 +271,6 @@ pub struct StoredResult {
     pub stacktrace: Option<String>,
 }
 
-/// One thing that a suspended invocation waits for.
-#[derive(Clone, PartialEq, Message)]
-pub struct StoredWait {
-    /// [`crate::wait::WaitKind`] as a number.
-    #[prost(uint32, tag = "1")]
-    pub kind: u32,
-    /// Signal index or completion id; 0 for a named signal.
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-    /// Signal or promise name.
-    #[prost(string, optional, tag = "3")]
-    pub name: Option<String>,
-    /// Since when.
-    #[prost(uint64, tag = "4")]
-    pub since: Millis,
-    /// On which attempt it was announced.
-    #[prost(uint32, tag = "5")]
-    pub attempt: u32,
-    /// Tells the rows of one invocation apart; stays when others are taken off the list.
-    #[prost(uint32, tag = "9")]
-    pub ordinal: u32,
-    /// Service name, only in the wait table.
-    #[prost(string, tag = "6")]
-    pub service: String,
-    /// Key, only in the wait table.
-    #[prost(string, optional, tag = "7")]
-    pub key: Option<String>,
-    /// Handler name, only in the wait table.
-    #[prost(string, tag = "8")]
-    pub handler: String,
-}
-
-/// A completion that a command waits for.
-#[derive(Clone, PartialEq, Message)]
-pub struct Pending {
-    /// Type code of the command.
-    #[prost(uint32, tag = "1")]
-    pub command: u32,
-    /// The called or attached invocation: 24 bytes.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub target: Bytes,
-    /// Wake-up time of a sleep.
-    #[prost(uint64, tag = "3")]
-    pub wake_up_at: Millis,
-    /// Name of a promise.
-    #[prost(string, tag = "4")]
-    pub name: String,
-}
-
-/// How an awakeable was decided.
-#[derive(Clone, PartialEq, Message)]
-pub struct Decision {
-    /// When.
-    #[prost(uint64, tag = "1")]
-    pub at: Millis,
-    /// True for a rejection.
-    #[prost(bool, tag = "2")]
-    pub rejected: bool,
-    /// Journal index of the notification.
-    #[prost(uint32, tag = "3")]
-    pub journal_index: u32,
-    /// Idempotency key of the call that decided it.
-    #[prost(string, optional, tag = "4")]
-    pub idempotency_key: Option<String>,
-    /// SHA-256 of the notification, to recognise a repeated call when the journal is gone.
-    #[prost(bytes = "bytes", tag = "5")]
-    pub digest: Bytes,
-}
-
 /// The lock of an object key.
 #[derive(Clone, PartialEq, Message)]
 pub struct LockRecord {
@@ -321,6 +283,9 @@ pub struct LockRecord {
     /// Next queue position to give out.
     #[prost(uint64, tag = "3")]
     pub tail: u64,
+    /// Positions that are state edits.
+    #[prost(uint32, tag = "4")]
+    pub edits: u32,
 }
 
 /// A durable promise.

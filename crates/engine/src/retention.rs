@@ -8,6 +8,7 @@ use reveille_protocol::id::InvocationId;
 use crate::command::{Millis, RequestId};
 use crate::complete;
 use crate::effect::{Effect, Reply};
+use crate::event;
 use crate::identity;
 use crate::keys::{self, TimerKind, tag};
 use crate::record::{InvocationRecord, Kind, Status};
@@ -30,6 +31,11 @@ pub fn extend_for_receipts(invocation: &mut Invocation) {
     if answered && !names && record.completion_retention_ms == 0 {
         record.completion_retention_ms = RECEIPTS_RETENTION_MS;
     }
+}
+
+/// True when a completed invocation is to be treated as forgotten.
+pub fn is_over(invocation: &Invocation, now: Millis) -> bool {
+    invocation.status() == Status::Completed && invocation.expires_at() <= now
 }
 
 /// Keeps a completed invocation for its retention, or forgets it at once.
@@ -112,6 +118,7 @@ pub fn purge(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError
     let id = invocation.id;
     tx.delete(keys::invocation(id));
     delete_journal_rows(tx, id, invocation.record.journal_len);
+    event::forget(tx, invocation);
     if invocation.record.decisions_len > 0 {
         tx.delete_range(&keys::of_invocation(tag::DECISION, id))?;
     }
@@ -155,6 +162,8 @@ fn not_completed(id: InvocationId) -> Reply {
 
 fn drop_journal(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     delete_journal_rows(tx, invocation.id, invocation.record.journal_len);
+    event::forget(tx, invocation);
+    invocation.record.events_total = 0;
     invocation.record.journal_len = 0;
     invocation.record.commands_len = 0;
     invocation.record.output_index = None;

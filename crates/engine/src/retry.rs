@@ -12,6 +12,7 @@ use crate::attempt;
 use crate::command::{AttemptFailure, AttemptId, Millis};
 use crate::complete::{self, End};
 use crate::effect::Effect;
+use crate::event;
 use crate::keys;
 use crate::mask::mask_secrets;
 use crate::message::Outcome;
@@ -126,6 +127,8 @@ fn settle(
                 backoff_ms(policy, record.failed_attempts, invocation.id, record.failures_total)
             });
             let at = tx.now().saturating_add(delay);
+            event::failed(tx, invocation, &failure)?;
+            let record = &mut invocation.record;
             record.last_failure = Some(failure);
             record.set_status(Status::BackingOff);
             record.next_retry_at = Some(at);
@@ -143,7 +146,8 @@ fn settle(
         record.last_failure = Some(failure);
         return complete::complete(tx, invocation, End { outcome, stacktrace, in_journal: false });
     }
-    record.last_failure = Some(failure);
+    event::failed(tx, invocation, &failure)?;
+    invocation.record.last_failure = Some(failure);
     pause(tx, invocation);
     Ok(())
 }
@@ -157,6 +161,7 @@ pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     record.next_retry_at = None;
     record.failed_attempts = 0;
     record.modified_at = tx.now();
+    event::paused(tx, invocation);
     tx.delete(keys::in_flight(invocation.id));
     tx.put(invocation);
 }

@@ -170,6 +170,8 @@ pub struct DeploymentSchema {
     pub protocol_version: u32,
     /// Headers added to every request.
     pub headers: Vec<(String, String)>,
+    /// Names of its services, sorted.
+    pub services: Vec<String>,
 }
 
 /// Without the values of headers, which may be secret.

@@ -213,7 +213,7 @@ impl<'a> Tx<'a> {
             return Ok(None);
         };
         let invocation = Invocation { id, record };
-        if invocation.status() == Status::Completed && invocation.expires_at() <= self.now() {
+        if crate::retention::is_over(&invocation, self.now()) {
             crate::retention::purge(self, &invocation)?;
             return Ok(None);
         }

@@ -85,6 +85,9 @@ pub const OUTGOING_CHUNKS: usize = 64;
 /// Deployments that the registry keeps.
 pub const DEPLOYMENTS_MAX: usize = 10_000;
 
+/// Entries of the state of one key that the admin API shows.
+pub const STATE_ENTRIES_SHOWN: usize = 10_000;
+
 /// Largest request body at the admin API, in bytes.
 pub const ADMIN_BODY_BYTES: usize = 32 << 20;
 

@@ -14,6 +14,7 @@ use reveille_protocol::message::{InputCommand, notification};
 
 use crate::claims;
 use crate::coverage;
+use crate::life::Life;
 use crate::ops::value;
 use crate::programs::{self, LEVEL_TOP};
 use crate::schema;
@@ -49,6 +50,13 @@ impl World {
             let delay = self.rng.below(4);
             self.plan(delay, Event::Ask(ask));
         }
+    }
+
+    /// Sends a request that must not be repeated.
+    pub fn ask_once(&mut self, command: Command, id: InvocationId, level: u8) {
+        let (asked_at, tries) = (self.now, TRIES_MAX);
+        self.asks.push(Ask { command, id, level, right: true, asked_at, tries });
+        self.plan(1, Event::Ask(self.asks.len() - 1));
     }
 
     /// A request arrives at whoever owns its partition.
@@ -105,6 +113,12 @@ impl World {
                     return self.first(awakeable);
                 }
             }
+            (Reply::Accepted { id, .. }, Command::RestartAsNew { id: old, from, .. }) => {
+                self.accepted.insert(*id);
+                self.known.push((*id, asked.level));
+                self.on_restarted(*old, *id, *from)?;
+            }
+            (reply, Command::ReplaceState { .. }) => self.on_edited(ask, reply),
             (Reply::Receipt(receipt), _) => self.coverage.hit(coverage::receipt(receipt)),
             _ => {}
         }
@@ -125,7 +139,7 @@ impl World {
     pub fn on_client(&mut self) -> Checked {
         let request = RequestId(0);
         let known = self.rng.pick_any(&self.known).map(|(id, _)| id);
-        let roll = self.rng.below(103);
+        let roll = self.rng.below(118);
         match (roll, known) {
             (0..40, _) | (_, None) => self.invoke(),
             (40..62, _) => self.complete(),
@@ -151,8 +165,10 @@ impl World {
             (90, Some(id)) => self.ask(Command::PurgeJournal { request, id }, id, 0, true),
             (91..95, Some(id)) => self.admin_complete(id),
             (95..99, Some(id)) => self.replace(id),
-            (99..101, Some(_)) => self.start_over(),
-            (_, Some(_)) => self.describe(),
+            (99..103, Some(_)) => self.start_over(),
+            (103..105, Some(_)) => self.describe(),
+            (105..111, Some(id)) => self.restart(id),
+            (_, Some(_)) => self.edit_state(),
         }
         Ok(())
     }
@@ -193,15 +209,7 @@ impl World {
         let command = Command::Invoke { request, invoke: Box::new(invoke), wait };
         if fresh {
             // Without a key a repeated request is another invocation, so it is sent once.
-            self.asks.push(Ask {
-                command,
-                id,
-                level,
-                right: true,
-                asked_at: self.now,
-                tries: TRIES_MAX,
-            });
-            self.plan(1, Event::Ask(self.asks.len() - 1));
+            self.ask_once(command, id, level);
         } else {
             self.ask(command, id, level, true);
         }
@@ -275,7 +283,11 @@ impl World {
             }
             _ => false,
         };
-        let asks: Vec<Ask> = self.asks.iter().filter(derived).cloned().collect();
+        let mut asks: Vec<Ask> = self.asks.iter().filter(derived).cloned().collect();
+        if !self.rng.one_in(4) {
+            // Something of a life that is not over may still be on its way.
+            asks.retain(|ask| self.observer.last(ask.id).is_some_and(Life::is_open));
+        }
         let Some(ask) = self.rng.pick_any(&asks) else { return };
         let (request, id) = (RequestId(0), ask.id);
         self.model.killed.insert(id);
@@ -309,6 +321,8 @@ fn numbered(command: Command, number: RequestId) -> Command {
         | Command::Kill { request, .. }
         | Command::Pause { request, .. }
         | Command::Resume { request, .. }
+        | Command::RestartAsNew { request, .. }
+        | Command::ReplaceState { request, .. }
         | Command::Purge { request, .. }
         | Command::PurgeJournal { request, .. } => *request = number,
         _ => {}

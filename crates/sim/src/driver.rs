@@ -23,7 +23,7 @@ use reveille_server::partition::timers::Timers;
 use reveille_store::memory::MemoryStore;
 use reveille_store::{Batch, Lease, StoreError};
 
-use crate::mutant::{Mutant, forgetful, hurries};
+use crate::mutant::{Mutant, forgetful, hurries, mislay};
 
 /// Batches that may wait for durability at the same time. Small, so that the window fills.
 pub const BATCHES_IN_FLIGHT: usize = 3;
@@ -169,7 +169,14 @@ impl Driver {
             secret_key: around.secret_key,
             hold_ms: HOLD_MS,
         };
-        let step = reveille_engine::apply(&self.view(around), &context, command)?;
+        let edit = match &command {
+            Command::ReplaceState { edit, .. } => Some(edit.clone()),
+            _ => None,
+        };
+        let mut step = reveille_engine::apply(&self.view(around), &context, command)?;
+        if let Some(edit) = edit {
+            step.writes = mislay(step.writes, &edit, around.mutant);
+        }
         let seq = self.next_seq();
         let writes = step.writes.len();
         for (key, value) in step.writes {

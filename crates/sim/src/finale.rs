@@ -123,6 +123,7 @@ impl World {
 const LEFT_AT_REST: &[u8] = &[
     tag::INVOCATION,
     tag::JOURNAL,
+    tag::EVENT,
     tag::DECISION,
     tag::STATE,
     tag::PROMISE,

@@ -27,6 +27,10 @@ pub struct Life {
     pub record: InvocationRecord,
     /// Every journal entry that was ever durable.
     pub journal: Vec<Frame>,
+    /// Entries that it took over from the invocation that it is a restart of.
+    pub copied_entries: usize,
+    /// How many of them are commands.
+    pub copied_commands: usize,
     /// Values of awakeables, by index.
     pub awakeables: BTreeMap<u32, notification::Result>,
     /// Its result, when a row ever showed it.
@@ -36,6 +40,29 @@ pub struct Life {
 }
 
 impl Life {
+    /// True when its result was there before it began.
+    pub fn has_copied_output(&self) -> bool {
+        let copied = self.journal.iter().take(self.copied_entries);
+        copied.into_iter().any(|frame| frame.ty == MessageType::OUTPUT_COMMAND)
+    }
+
+    /// Checks that an entry was taken over from an older life: the same at the same place, or what
+    /// completes one of those.
+    pub fn check_copy(&self, id: InvocationId, index: usize, old: &[Life]) -> Checked {
+        let frame = &self.journal[index];
+        let same = |life: &Life| {
+            life.journal.get(index) == Some(frame)
+                || frame.ty.is_notification()
+                    && frame.ty != MessageType::SIGNAL_NOTIFICATION
+                    && life.journal.contains(frame)
+        };
+        if old.iter().any(same) {
+            return Ok(());
+        }
+        let text = format!("entry {index} of {id} ({}) was made up at its restart", frame.ty);
+        violation(invariant::REPLAY, text)
+    }
+
     /// True while it is neither completed nor forgotten.
     pub fn is_open(&self) -> bool {
         !self.forgotten && self.record.status() != Status::Completed

@@ -14,6 +14,7 @@ mod clients;
 mod coverage;
 mod deployment;
 mod driver;
+mod edits;
 mod faults;
 mod finale;
 mod life;

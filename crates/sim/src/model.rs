@@ -19,6 +19,7 @@ use reveille_protocol::message::{
     attach_invocation_command, complete_awakeable_command, notification, send_signal_command,
 };
 
+use crate::edits::Asked;
 use crate::life::LifeKey;
 use crate::observer::{Change, Observer};
 use crate::state_model::State;
@@ -47,8 +48,12 @@ pub struct Model {
     pub notifications: BTreeMap<Bytes, Vec<Notification>>,
     /// Who called whom.
     pub callers: BTreeMap<InvocationId, InvocationId>,
-    /// State at the end of exclusive handlers, as they saw it.
-    pub end_views: BTreeMap<LifeKey, State>,
+    /// States that exclusive handlers can have left.
+    pub end_views: BTreeMap<LifeKey, Vec<State>>,
+    /// States that exclusive handlers can have begun with, in view of what they were shown.
+    pub begin_views: BTreeMap<LifeKey, Vec<State>>,
+    /// State edits that clients asked for.
+    pub edits: Vec<Asked>,
     /// Completed promises: the first value that any handler saw, until the workflow is forgotten.
     promises: BTreeMap<(Key, String), notification::Result>,
 }
@@ -216,6 +221,9 @@ impl Model {
             return Ok(());
         }
         let life = observer.last(id);
+        if life.is_some_and(|life| self.is_copied_result(observer, life, outcome)) {
+            return Ok(());
+        }
         let gives_up = life.is_some_and(|life| life.record.service == "killer");
         if gives_up && is_failure(outcome, 500, "") {
             return Ok(());

@@ -4,7 +4,9 @@
 //! are switches of the memory store, the others are read by the driver model.
 
 use bytes::Bytes;
+use reveille_engine::command::StateEdit;
 use reveille_engine::effect::Effect;
+use reveille_engine::keys::{self, Instance, tag};
 use reveille_engine::tx::{View, ViewError};
 use reveille_server::partition::timers::Timers;
 
@@ -60,6 +62,12 @@ pub enum Mutant {
     /// Frames of a former life of the same id are taken for those of the present one, whose attempt
     /// numbers begin at 1 again.
     FormerLifeHeard,
+    /// A restart keeps the input alone, whatever was asked for.
+    RestartFromInput,
+    /// A state edit is confirmed and not written down.
+    EditForgotten,
+    /// A state edit does not wait for the handler that may write.
+    EditUnderHandler,
     /// After a take-over the timers are read only when something else happens.
     NoFirstTurn,
 }
@@ -90,6 +98,9 @@ impl Mutant {
         Mutant::RefusedRowsKept,
         Mutant::LateOutcomeStops,
         Mutant::FormerLifeHeard,
+        Mutant::RestartFromInput,
+        Mutant::EditForgotten,
+        Mutant::EditUnderHandler,
         Mutant::NoFirstTurn,
     ];
 }
@@ -109,6 +120,23 @@ pub fn forgetful() -> Timers {
     // The view is empty, so this cannot fail and leaves the horizon at the end.
     let _filled = timers.refill(&Empty);
     timers
+}
+
+/// Rows of a step.
+type Writes = Vec<(Bytes, Option<Bytes>)>;
+
+/// What becomes of the rows of a state edit under a mistake.
+pub fn mislay(writes: Writes, edit: &StateEdit, mutant: Mutant) -> Writes {
+    let waits = writes.iter().any(|(key, _)| key.first() == Some(&tag::STATE_EDIT));
+    match mutant {
+        Mutant::EditForgotten => Vec::new(),
+        Mutant::EditUnderHandler if waits => {
+            let instance = Instance { service: &edit.service, key: &edit.key };
+            let rows = edit.entries.iter();
+            rows.map(|(name, value)| (keys::state(instance, name), Some(value.clone()))).collect()
+        }
+        _ => writes,
+    }
 }
 
 /// True when a mistake lets an effect go before its batch is durable.

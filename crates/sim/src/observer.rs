@@ -147,7 +147,11 @@ impl Observer {
                 let text = format!("{id} was created a second time");
                 return violation(invariant::FIRST_WINS, text);
             }
+            let restarted = !record.restarted_from.is_empty();
+            let copied = |count: u32| if restarted { count as usize } else { 0 };
             lives.push(Life {
+                copied_entries: copied(record.journal_len),
+                copied_commands: copied(record.commands_len),
                 created_at: record.created_at,
                 kind: record.kind(),
                 record: InvocationRecord::default(),
@@ -233,6 +237,10 @@ impl Observer {
             return violation(invariant::REPLAY, text);
         }
         life.journal.push(entry.frame.clone());
+        if (index as usize) < life.copied_entries {
+            life.awakeables.extend(awakeable);
+            return self.check_copy(id, index as usize);
+        }
         if is_early(&life.journal, &entry) {
             return violation(invariant::RULES, format!("{id} was woken before its time"));
         }
@@ -246,6 +254,13 @@ impl Observer {
         let commands = life.journal.iter().filter(|entry| entry.ty.is_command()).count();
         self.changed.push(Change::Appended(id, commands, entry.frame));
         Ok(())
+    }
+
+    fn check_copy(&self, id: InvocationId, index: usize) -> Checked {
+        let Some(life) = self.last(id) else { return Ok(()) };
+        let origin = keys::parse_id(&life.record.restarted_from);
+        let old = origin.and_then(|origin| self.lives.get(&origin));
+        life.check_copy(id, index, old.map(Vec::as_slice).unwrap_or_default())
     }
 
     fn on_decision(&mut self, partition: usize, key: &Bytes, value: Option<&Bytes>) -> Checked {

@@ -73,6 +73,7 @@ impl World {
             Effect::Acknowledge(from, seq) => {
                 self.post(partition, from, Command::Delivered { to: partition, seq });
             }
+            Effect::StateEditDropped { .. } => {}
         }
         Ok(None)
     }

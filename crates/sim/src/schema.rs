@@ -13,6 +13,9 @@ use crate::rng::Rng;
 /// Name, kind, and handlers with their kinds.
 type Service = (&'static str, ServiceKind, &'static [(&'static str, HandlerKind)]);
 
+/// Names of all services, sorted: every deployment has them.
+const SERVICES: [&str; 5] = ["flow", "killer", "lazy", "object", "plain"];
+
 /// Number of deployments.
 const DEPLOYMENTS: u64 = 6;
 
@@ -31,6 +34,7 @@ pub fn draw(rng: &mut Rng) -> Schema {
             http1: false,
             protocol_version: u32::try_from(5 + number / 2).unwrap_or(7),
             headers: Vec::new(),
+            services: SERVICES.iter().map(|name| (*name).to_owned()).collect(),
         };
         schema.deployments.insert(id, deployment);
     }

@@ -13,6 +13,7 @@ use reveille_protocol::message::{
     GetLazyStateKeysCommand, Notification, SetStateCommand, get_eager_state_command, notification,
 };
 
+use crate::edits::life_of;
 use crate::life::LifeKey;
 use crate::model::Model;
 use crate::observer::Observer;
@@ -22,31 +23,31 @@ use crate::trace::{Checked, invariant, violation};
 pub type State = BTreeMap<Bytes, Bytes>;
 
 impl Model {
-    /// The state that an exclusive handler finds; `None` when the one before it left it unclear.
-    fn state_before(&self, observer: &Observer, life: LifeKey) -> Option<State> {
-        match observer.predecessors.get(&life) {
-            None => Some(State::new()),
-            Some(before) if self.is_killed(before.0) => None,
-            Some(before) => self.end_views.get(before).cloned(),
-        }
+    /// What is known of the state that an exclusive handler began with.
+    fn begin(&self, observer: &Observer, life: LifeKey) -> Option<Vec<State>> {
+        let known = self.begin_views.get(&life).cloned();
+        known.or_else(|| self.states_before(observer, life))
     }
 
-    /// The state map that an exclusive attempt starts with is what the handler before it left, with
-    /// what earlier attempts of its own wrote.
+    /// The state map that an exclusive attempt starts with is what the handler before it left or an
+    /// edit made of it, with what earlier attempts of its own wrote.
     pub fn check_state(
-        &self,
+        &mut self,
         observer: &Observer,
         life: LifeKey,
         replay: &[Frame],
         found: &State,
     ) -> Checked {
-        let Some(mut expected) = self.state_before(observer, life) else { return Ok(()) };
-        replay.iter().for_each(|frame| write(&mut expected, frame));
-        if expected == *found {
-            return Ok(());
-        }
-        let text = format!("{} starts with {found:?}, but {expected:?} was written", life.0);
-        violation(invariant::STATE, text)
+        let Some(mut begin) = self.begin(observer, life) else { return Ok(()) };
+        let copied = life_of(observer, life).map_or(0, |life| life.copied_commands);
+        let text = format!("{} starts with {found:?}, but {begin:?} was written", life.0);
+        begin.retain(|state| {
+            let mut expected = state.clone();
+            // What was taken over from another invocation was written when that one did it.
+            replay.iter().skip(copied).for_each(|frame| write(&mut expected, frame));
+            expected == *found
+        });
+        self.narrow(life, begin, text)
     }
 
     /// An exclusive handler ends: everything it read is what was written before, and what it leaves
@@ -58,17 +59,35 @@ impl Model {
         commands: &[Frame],
         notifications: &[Notification],
     ) -> Checked {
-        let Some(mut state) = self.state_before(observer, life) else { return Ok(()) };
-        for frame in commands {
-            if let Some((expected, found)) = read(&state, frame, notifications)
-                && expected != found
-            {
-                let text = format!("{} read {found:?}, but {expected:?} was written", life.0);
-                return violation(invariant::STATE, text);
+        let Some(mut begin) = self.begin(observer, life) else { return Ok(()) };
+        let copied = life_of(observer, life).map_or(0, |life| life.copied_commands);
+        let (mut ends, mut text) = (Vec::new(), String::new());
+        begin.retain(|state| {
+            let mut state = state.clone();
+            for frame in commands.iter().skip(copied) {
+                // What it took over hides from it what others have written since.
+                if copied <= 1
+                    && let Some((expected, found)) = read(&state, frame, notifications)
+                    && expected != found
+                {
+                    text = format!("{} read {found:?}, but {expected:?} was written", life.0);
+                    return false;
+                }
+                write(&mut state, frame);
             }
-            write(&mut state, frame);
+            ends.push(state);
+            true
+        });
+        self.end_views.insert(life, ends);
+        self.narrow(life, begin, text)
+    }
+
+    /// Keeps what a handler can have begun with; there must be something.
+    fn narrow(&mut self, life: LifeKey, begin: Vec<State>, text: String) -> Checked {
+        if begin.is_empty() {
+            return violation(invariant::STATE, text);
         }
-        self.end_views.insert(life, state);
+        self.begin_views.insert(life, begin);
         Ok(())
     }
 }

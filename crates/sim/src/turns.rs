@@ -66,10 +66,18 @@ impl World {
         Ok(())
     }
 
-    /// The mistake that feeds late frames as if they came from the live attempt.
+    /// The mistakes that feed other commands than those that came.
     fn forge(&mut self, at: At, command: Command) -> Command {
-        let Command::Frames { id, attempt, frames } = command else { return command };
-        let (mut attempt, mutant) = (attempt, self.mutant);
+        let mutant = self.mutant;
+        let (id, mut attempt, frames) = match command {
+            Command::Frames { id, attempt, frames } => (id, attempt, frames),
+            Command::RestartAsNew { request, id, deployment, random, .. }
+                if mutant == Mutant::RestartFromInput =>
+            {
+                return Command::RestartAsNew { request, id, from: 0, deployment, random };
+            }
+            command => return command,
+        };
         if let Some((driver, around)) = self.driver(at)
             && let Some(record) = driver.record(&around, id)
         {

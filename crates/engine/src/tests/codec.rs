@@ -4,16 +4,18 @@ use bytes::Bytes;
 use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{
-    FailureMetadata, Notification, StateKeys, Value, Void, notification,
+    FailureMetadata, Notification, StateEntry, StateKeys, Value, Void, notification,
 };
 
 use crate::command::{Caller, Invoke, Source, Target};
+use crate::event::StoredEvent;
 use crate::keys;
 use crate::message::{Failure, Message, Outcome, id_bytes};
 use crate::record::{
     Decision, InvocationRecord, JournalEntry, Kind, LockRecord, Pending, PromiseRecord, Status,
     StoredCaller, StoredFailure, StoredResult, StoredWait, VERSION, decode, encode,
 };
+use crate::state_edit::StoredStateEdit;
 use crate::wait::{WaitKind, WaitRow};
 
 use super::{World, script, tree};
@@ -98,6 +100,11 @@ fn invocation_record() -> InvocationRecord {
         failures_total: 23,
         awaited_answer: true,
         pause_requested: true,
+        restarted_from: id_bytes(id()),
+        late_start_at: Some(24),
+        queued_at: Some(25),
+        events_total: 26,
+        state_edits: 27,
     }
 }
 
@@ -162,12 +169,15 @@ fn values() -> Vec<Bytes> {
         idempotency_key: Some("k".into()),
         digest: vec![4; 32].into(),
     };
+    let entry = StateEntry { key: "k".into(), value: "v".into() };
     let mut values = vec![
         read_back(&invocation_record()),
         read_back(&InvocationRecord::default()),
         read_back(&pending),
         read_back(&decision),
-        read_back(&LockRecord { holder: id_bytes(id()), head: 1, tail: 2 }),
+        read_back(&LockRecord { holder: id_bytes(id()), head: 1, tail: 2, edits: 3 }),
+        read_back(&StoredEvent { at: 1, after_index: 2, failure: Some(StoredFailure::default()) }),
+        read_back(&StoredStateEdit { entries: vec![entry], version: vec![5; 32].into() }),
         read_back(&PromiseRecord { result: Some(result()), completed_at: 3 }),
         read_back(&PromiseRecord::default()),
         read_back(&wait()),

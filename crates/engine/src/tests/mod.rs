@@ -16,6 +16,7 @@ mod world;
 mod awakeables;
 mod codec;
 mod commands;
+mod events;
 mod fencing;
 mod joins;
 mod lifecycle;
@@ -28,12 +29,14 @@ mod pausing;
 mod promises;
 mod random;
 mod replay;
+mod restarts;
 mod retention;
 mod retries;
 mod rows;
 mod runs;
 mod signals;
 mod state;
+mod state_edits;
 mod suspension;
 mod waits;
 
@@ -45,16 +48,28 @@ use world::World;
 
 /// Runs a script. Its effects are shown line by line, `-` where there are none.
 pub fn check(text: &str, expected: Expect) {
+    check_after("", text, expected);
+}
+
+/// Runs a script after another one whose effects are not shown.
+pub fn check_after(before: &str, text: &str, expected: Expect) {
     let mut world = World::new();
+    for line in before.lines() {
+        run_line(&mut world, line);
+    }
     let mut lines = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        for statement in line.split(';').map(str::trim) {
-            script::statement(&mut world, statement);
-        }
-        let effects = std::mem::take(&mut world.output);
+        let effects = run_line(&mut world, line);
         lines += &if effects.is_empty() { "-".to_owned() } else { effects.join(" ") };
         lines.push('\n');
     }
     expected.assert_eq(&lines);
     world.forget_everything();
+}
+
+fn run_line(world: &mut World, line: &str) -> Vec<String> {
+    for statement in line.split(';').map(str::trim) {
+        script::statement(world, statement);
+    }
+    std::mem::take(&mut world.output)
 }

@@ -218,6 +218,22 @@ fn a_resume_on_a_deployment_that_is_not_there_changes_nothing() {
         "#]],
         ),
         (
+            "with v7 deployment=2 missing=S; resume #1 2",
+            expect![[r#"
+            start(#1/1 v6 [Input]) reply(r1 accepted #1) ack(#1/1 1) end(#1/1) retry(#1/1 @104) reply(r2 accept)
+            reply(r3 invalid: The deployment 'dp_10000000000000000000002' has no service 'S', cannot resume the invocation '#1' there.)
+            #1 Paused [Input Run Run!1=v] failure(500 RT0007 no) pinned v6 #1 Paused [Input Run Run!1=v] failure(500 RT0007 no) pinned v6
+        "#]],
+        ),
+        (
+            "with v7 deployment=2 missing=S; resume #1 latest",
+            expect![[r#"
+            start(#1/1 v6 [Input]) reply(r1 accepted #1) ack(#1/1 1) end(#1/1) retry(#1/1 @104) reply(r2 accept)
+            reply(r3 invalid: The deployment 'dp_10000000000000000000002' has no service 'S', cannot resume the invocation '#1' there.)
+            #1 Paused [Input Run Run!1=v] failure(500 RT0007 no) pinned v6 #1 Paused [Input Run Run!1=v] failure(500 RT0007 no) pinned v6
+        "#]],
+        ),
+        (
             "with deployment=2 gone; resume #1 1",
             expect![[r#"
             start(#1/1 v6 [Input]) reply(r1 accepted #1) ack(#1/1 1) end(#1/1) retry(#1/1 @104) reply(r2 accept)

@@ -21,6 +21,7 @@ pub struct Options {
     pub journal_retention_ms: u64,
     pub retry: RetryPolicy,
     pub without: Option<String>,
+    pub missing: Option<String>,
     pub gone: bool,
 }
 
@@ -42,6 +43,7 @@ impl Default for Options {
                 on_max_attempts: OnMaxAttempts::Pause,
             },
             without: None,
+            missing: None,
             gone: false,
         }
     }
@@ -64,6 +66,7 @@ impl Options {
             "journal" => self.journal_retention_ms = number().into(),
             "max" => self.retry.max_attempts = Some(number().into()),
             "kill" => self.retry.on_max_attempts = OnMaxAttempts::Kill,
+            "missing" => self.missing = Some(value.to_owned()),
             "without" => self.without = Some(value.to_owned()),
             "all" => self.without = None,
             _ => panic!("unknown option {word}"),
@@ -90,11 +93,12 @@ pub fn build(options: &Options) -> Schema {
         http1: false,
         protocol_version: options.protocol_version,
         headers: Vec::new(),
+        services: names(options.missing.as_deref()),
     };
     let kept = services.into_iter().filter(|(name, ..)| options.without.as_deref() != Some(name));
     let mut deployments = BTreeMap::from([(deployment.id, deployment.clone())]);
     if !options.gone {
-        let first = DeploymentSchema { id: DeploymentId(1), ..deployment };
+        let first = DeploymentSchema { id: DeploymentId(1), services: names(None), ..deployment };
         deployments.entry(first.id).or_insert(first);
     }
     Schema {
@@ -103,6 +107,12 @@ pub fn build(options: &Options) -> Schema {
             .collect(),
         deployments,
     }
+}
+
+/// The services of a deployment, but for one.
+fn names(missing: Option<&str>) -> Vec<String> {
+    let all = ["O", "S", "T", "W"].into_iter().filter(|name| Some(*name) != missing);
+    all.map(str::to_owned).collect()
 }
 
 fn service(

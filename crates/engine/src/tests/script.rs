@@ -15,9 +15,12 @@
 //! | `cancel #1`, `kill`, `pause`, `resume`, `purge`, `purge-journal` | an operator |
 //! | `resume #1 latest`, `resume #1 2` | on the latest deployment, on that one |
 //! | `attach #1`, `output` | the ingress |
+//! | `restart #1 0`, `restart #1 2 latest` | as new, up to that command, on that deployment |
+//! | `edit O/k a=1 b=2`, `edit O/k v a=1` | replaces the state; `v` if it is as the last `state` showed |
 //! | `recover` | a restart |
 //! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |
 //! | `show #1`, `state O/k`, `outbox` | the record and journal; the state; what is to be delivered |
+//! | `events #1`, `times #1` | its journal events; when it was scheduled, queued, first started |
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -26,11 +29,13 @@ use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 use reveille_protocol::message::{InputCommand, Value};
 
 use crate::command::{
-    AttemptFailure, AttemptId, Command, Invoke, ResumeOn, Source, Target, WaitName, WaitTarget,
+    AttemptFailure, AttemptId, Command, Invoke, ResumeOn, Source, StateEdit, Target, WaitName,
+    WaitTarget,
 };
 use crate::identity;
 use crate::keys::{self, Instance, tag};
 use crate::message::Outcome;
+use crate::state_edit;
 
 use super::world::{BEGINNING, Partition, SECRET_KEY, World};
 use super::{frame, schema, show};
@@ -83,8 +88,15 @@ pub fn statement(world: &mut World, text: &str) {
             world.minted.insert(words[1].to_owned(), id);
         }
         "resolve" | "reject" | "describe" | "admin" | "replace" => wait(world, verb, words),
+        "edit" => edit(world, words),
+        "events" | "times" => {
+            let id = world.id(words[0]);
+            let shown =
+                if *verb == "events" { show::events(world, id) } else { show::times(world, id) };
+            world.output.push(shown);
+        }
         "cancel" | "kill" | "pause" | "resume" | "purge" | "purge-journal" | "attach"
-        | "output" => operate(world, verb, words),
+        | "output" | "restart" => operate(world, verb, words),
         "failed" | "idle" | "expired" | "admitted" | "retry" => report(world, verb, words),
         verb if verb.starts_with('#') => {
             let (id, attempt) = attempt(world, verb);
@@ -182,9 +194,29 @@ fn state(world: &mut World, text: &str) {
     let (start, end) = keys::of_instance_range(tag::STATE, instance);
     let len = keys::instance_prefix_len(instance);
     let rows = world.partitions.iter().flat_map(|rows| rows.0.range(start.clone()..end.clone()));
+    let seen = rows.clone().map(|(key, value)| (&key[len..], value.as_ref()));
+    let version = state_edit::version_of(seen);
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let shown: Vec<_> = rows.map(|(k, v)| format!("{}={}", show(&k[len..]), show(v))).collect();
     world.output.push(format!("{{{}}}", shown.join(" ")));
+    world.state_seen = version;
+}
+
+/// Replaces the state of a key.
+fn edit(world: &mut World, words: &[&str]) {
+    let (service, key) = words[0].split_once('/').expect("a service and a key");
+    let versioned = words.get(1) == Some(&"v");
+    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let entries = words[1..].iter().filter_map(|word| word.split_once('='));
+    let edit = StateEdit {
+        service: service.to_owned(),
+        key: key.to_owned(),
+        entries: entries.map(|(name, value)| (bytes(name), bytes(value))).collect(),
+        version: versioned.then_some(world.state_seen),
+    };
+    let request = world.request();
+    let id = InvocationId::from_parts(identity::partition_key_of(key), 0);
+    world.apply_to(id, Command::ReplaceState { request, edit: Box::new(edit) });
 }
 
 fn outbox(world: &mut World) {
@@ -240,17 +272,24 @@ fn operate(world: &mut World, verb: &str, words: &[&str]) {
     let id = world.ids.get(words[0]).copied();
     let id = id.unwrap_or_else(|| InvocationId::from_parts(0, 999));
     world.name(id, words[0]);
+    let on = |at: usize| {
+        words.get(at).map_or(ResumeOn::Keep, |word| match *word {
+            "latest" => ResumeOn::Latest,
+            word => ResumeOn::Deployment(DeploymentId(word.parse().expect("a number"))),
+        })
+    };
     let command = match verb {
+        "restart" => Command::RestartAsNew {
+            request,
+            id,
+            from: words[1].parse().expect("a number"),
+            deployment: on(2),
+            random: request.0.into(),
+        },
         "cancel" => Command::Cancel { request, id },
         "kill" => Command::Kill { request, id },
         "pause" => Command::Pause { request, id },
-        "resume" => {
-            let deployment = words.get(1).map_or(ResumeOn::Keep, |word| match *word {
-                "latest" => ResumeOn::Latest,
-                word => ResumeOn::Deployment(DeploymentId(word.parse().expect("a number"))),
-            });
-            Command::Resume { request, id, deployment }
-        }
+        "resume" => Command::Resume { request, id, deployment: on(1) },
         "purge" => Command::Purge { request, id },
         "purge-journal" => Command::PurgeJournal { request, id },
         "attach" => Command::Attach { request, id },

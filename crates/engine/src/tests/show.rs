@@ -8,6 +8,7 @@ use reveille_protocol::message::{
 
 use crate::command::{AttemptId, Millis};
 use crate::effect::{AttemptStart, Completed, Effect, Receipt, Reply};
+use crate::event::{Event, EventKind};
 use crate::keys;
 use crate::message::{Message, Outcome};
 use crate::record::JournalEntry;
@@ -44,6 +45,7 @@ pub fn effect(world: &mut World, effect: &Effect) -> String {
             format!("send(p{to} {seq} {} {id})", message_name(&message))
         }
         Effect::Acknowledge(to, seq) => format!("acknowledge(p{to} {seq})"),
+        Effect::StateEditDropped { service, key } => format!("dropped({service}/{key})"),
     }
 }
 
@@ -71,6 +73,9 @@ pub fn record(world: &mut World, id: InvocationId) -> String {
             shown += &format!(" at {name}");
         }
     }
+    if let Some(from) = keys::parse_id(&record.restarted_from) {
+        shown += &format!(" restarted from {}", world.alias(from));
+    }
     if record.pause_requested {
         shown += " to pause";
     }
@@ -78,6 +83,36 @@ pub fn record(world: &mut World, id: InvocationId) -> String {
         shown += &format!(" pinned v{}", record.protocol_version);
     }
     shown
+}
+
+/// Shows the journal events of an invocation.
+pub fn events(world: &World, id: InvocationId) -> String {
+    let (start, end) = keys::of_invocation(keys::tag::EVENT, id);
+    let rows = world.partitions.iter().flat_map(|rows| rows.0.range(start.clone()..end.clone()));
+    let shown = rows.map(|(key, value)| {
+        let event = Event::decode(key, value).expect("an event");
+        let text = match &event.kind {
+            EventKind::TransientError(failure) => {
+                format!("{}:{} {}", failure.code, failure.message, failure.doc_code)
+            }
+            EventKind::Paused => "paused".to_owned(),
+        };
+        format!("{}({} after {} {text})", event.number, time(event.at), event.after_index)
+    });
+    format!("events[{}]", shown.collect::<Vec<_>>().join(" "))
+}
+
+/// Shows when an invocation was created, scheduled, queued and first started.
+pub fn times(world: &World, id: InvocationId) -> String {
+    let record = world.record(id).expect("a record");
+    let shown = |at: Option<Millis>| at.map_or("-".to_owned(), time);
+    format!(
+        "created {} scheduled {} queued {} running {}",
+        time(record.created_at),
+        shown(record.scheduled_at()),
+        shown(record.queued_at),
+        shown(record.running_at())
+    )
 }
 
 /// Shows a time relative to the beginning of the script.
@@ -158,6 +193,8 @@ fn reply(world: &mut World, reply: &Reply) -> String {
         Reply::Conflict(text) => format!("conflict: {}", named(world, text)),
         Reply::Invalid(text) => format!("invalid: {}", named(world, text)),
         Reply::TooEarly(text) => format!("too early: {}", named(world, text)),
+        Reply::Gone(text) => format!("gone: {}", named(world, text)),
+        Reply::Unsupported(text) => format!("unsupported: {}", named(world, text)),
         Reply::Receipt(receipt) => self::receipt(receipt),
         Reply::Unavailable(text) => format!("unavailable: {text}"),
     }

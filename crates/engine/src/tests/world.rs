@@ -11,7 +11,7 @@ use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::id::{AwakeableId, InvocationId};
 use reveille_protocol::message::{Future, Suspension};
 
-use crate::command::{AttemptId, Command, Millis};
+use crate::command::{AttemptId, Command, Millis, StateVersion};
 use crate::effect::Effect;
 use crate::identity::{self, SecretKey};
 use crate::keys::{self, tag};
@@ -64,6 +64,8 @@ pub struct World {
     pub mail: Vec<(u16, u16, u64, Bytes)>,
     pub requests: u64,
     pub output: Vec<String>,
+    /// Version of the state that was shown last.
+    pub state_seen: StateVersion,
     /// Rows that the last step wrote or deleted.
     pub writes_len: usize,
     /// What each invocation last suspended on.
@@ -89,6 +91,7 @@ impl World {
             mail: Vec::new(),
             requests: 0,
             output: Vec::new(),
+            state_seen: StateVersion::default(),
             writes_len: 0,
             trees: BTreeMap::new(),
             effects: Vec::new(),

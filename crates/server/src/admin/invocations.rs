@@ -1,9 +1,10 @@
-//! `/invocations/{id}`: cancel, kill, pause, resume, purge, purge-journal.
+//! `/invocations/{id}`: cancel, kill, pause, resume, restart-as-new, purge, purge-journal.
 //!
 //! - Owns: statuses and texts of the answers.
 //! - Does not own: what a state allows (crate `engine`).
 
 use axum::{
+    Json,
     extract::{Path, Query, State},
     http::StatusCode,
 };
@@ -12,9 +13,10 @@ use reveille_engine::{
     effect::Reply,
 };
 use reveille_protocol::id::{IdError, InvocationId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Admin, problem::Problem};
+use crate::ingress::random::placement_and_random;
 
 /// Makes the command of a verb.
 type Verb = fn(RequestId, InvocationId) -> Command;
@@ -29,6 +31,19 @@ const PURGE_JOURNAL: Verb = |request, id| Command::PurgeJournal { request, id };
 #[derive(Deserialize)]
 pub(super) struct Resume {
     deployment: Option<String>,
+}
+
+/// The query of `restart-as-new`.
+#[derive(Deserialize)]
+pub(super) struct Restart {
+    from: Option<u32>,
+    deployment: Option<String>,
+}
+
+/// The answer to `restart-as-new`.
+#[derive(Serialize)]
+pub(super) struct Restarted {
+    new_invocation_id: String,
 }
 
 /// The query of `DELETE /invocations/{id}`.
@@ -68,18 +83,26 @@ pub(super) async fn resume(
     Query(query): Query<Resume>,
 ) -> Result<StatusCode, Problem> {
     let id = parse_id(&id)?;
-    let deployment = match query.deployment.as_deref() {
-        None | Some("keep") => ResumeOn::Keep,
-        Some("latest") => ResumeOn::Latest,
-        Some(deployment) => {
-            ResumeOn::Deployment(deployment.parse().map_err(|reason: IdError| {
-                let message =
-                    format!("The query parameter 'deployment' is invalid. Reason: {reason}");
-                Problem::new(StatusCode::BAD_REQUEST, message)
-            })?)
-        }
-    };
+    let deployment = parse_deployment(query.deployment.as_deref())?;
     control(&admin, id, move |request, id| Command::Resume { request, id, deployment }).await
+}
+
+/// `PATCH /invocations/{id}/restart-as-new?from=N&deployment=keep|latest|dp_…`: a new invocation that
+/// has the journal up to command N, the input alone when nothing is said.
+pub(super) async fn restart_as_new(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Query(query): Query<Restart>,
+) -> Result<Json<Restarted>, Problem> {
+    let id = parse_id(&id)?;
+    let from = query.from.unwrap_or(0);
+    let deployment = parse_deployment(query.deployment.as_deref())?;
+    let (_, random) = placement_and_random();
+    let command = move |request| Command::RestartAsNew { request, id, from, deployment, random };
+    match admin.partitions.ask(id, command).await? {
+        Reply::Accepted { id, .. } => Ok(Json(Restarted { new_invocation_id: id.to_string() })),
+        reply => Err(refusal(reply)),
+    }
 }
 
 /// `PATCH /invocations/{id}/purge`.
@@ -120,6 +143,20 @@ pub(super) async fn delete(
     Ok(StatusCode::ACCEPTED)
 }
 
+fn parse_deployment(deployment: Option<&str>) -> Result<ResumeOn, Problem> {
+    match deployment {
+        None | Some("keep" | "Keep") => Ok(ResumeOn::Keep),
+        Some("latest" | "Latest") => Ok(ResumeOn::Latest),
+        Some(deployment) => {
+            deployment.parse().map(ResumeOn::Deployment).map_err(|reason: IdError| {
+                let message =
+                    format!("The query parameter 'deployment' is invalid. Reason: {reason}");
+                Problem::new(StatusCode::BAD_REQUEST, message)
+            })
+        }
+    }
+}
+
 /// Reads an invocation id out of a path.
 pub(super) fn parse_id(id: &str) -> Result<InvocationId, Problem> {
     id.parse::<InvocationId>().map_err(|reason| {
@@ -136,6 +173,8 @@ pub(super) fn refusal(reply: Reply) -> Problem {
         }
         Reply::Conflict(text) => Problem::new(StatusCode::CONFLICT, text),
         Reply::Invalid(text) => Problem::new(StatusCode::BAD_REQUEST, text),
+        Reply::Gone(text) => Problem::new(StatusCode::GONE, text),
+        Reply::Unsupported(text) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text),
         Reply::TooEarly(text) => Problem::new(StatusCode::TOO_EARLY, text),
         Reply::Unavailable(text) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, text),
         // Not shown: it may hold the value of somebody else.

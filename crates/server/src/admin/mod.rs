@@ -5,6 +5,7 @@
 //! | `/health`, `/version`, `/cluster-health`, lists that are always empty | `simple` |
 //! | `/deployments…` | `deployments` |
 //! | `/services…` | `services` |
+//! | `/services/{service}/state` | `state` |
 //! | `/invocations/{id}…` | `invocations` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
@@ -20,6 +21,7 @@ mod invocations;
 mod problem;
 mod services;
 mod simple;
+mod state;
 mod wait_control;
 mod wait_list;
 mod wait_merge;
@@ -90,6 +92,7 @@ fn routes() -> Router<Admin> {
         .route("/deployments/{deployment}", get(deployments::one).delete(deployments::remove))
         .route("/services", get(services::list))
         .route("/services/{service}", get(services::one))
+        .route("/services/{service}/state", get(state::read).post(state::replace))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations/{invocation}", delete(invocations::delete))
@@ -97,6 +100,7 @@ fn routes() -> Router<Admin> {
         .route("/invocations/{invocation}/kill", patch(invocations::kill))
         .route("/invocations/{invocation}/pause", patch(invocations::pause))
         .route("/invocations/{invocation}/resume", patch(invocations::resume))
+        .route("/invocations/{invocation}/restart-as-new", patch(invocations::restart_as_new))
         .route("/invocations/{invocation}/purge", patch(invocations::purge))
         .route("/invocations/{invocation}/purge-journal", patch(invocations::purge_journal))
         .route("/waits", get(wait_list::list))

@@ -19,7 +19,7 @@ mod decode;
 mod error;
 mod invoke;
 mod query;
-mod random;
+pub(crate) mod random;
 mod response;
 mod route;
 mod validate;

@@ -159,6 +159,12 @@ impl Outputs {
                 let command = Command::Delivered { to: self.partition, seq };
                 self.outgoing.entry(from).or_default().push_back(Mail::Tell(command));
             }
+            Effect::StateEditDropped { service, key } => {
+                warn!(
+                    service,
+                    key, "a state edit was dropped: its version was not that of the state any more"
+                );
+            }
         }
         None
     }

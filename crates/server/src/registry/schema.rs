@@ -110,5 +110,6 @@ fn build_deployment(
         http1: record.http1,
         protocol_version: protocol_version.max(record.protocol_version_min),
         headers: record.headers.clone(),
+        services: record.services.keys().cloned().collect(),
     }
 }

@@ -110,6 +110,7 @@ impl Rig {
             http1,
             protocol_version: 7,
             headers: vec![("x-gateway".to_owned(), "open".to_owned())],
+            services: Vec::new(),
         };
         Rig { invoker, schema, mails }
     }

@@ -214,6 +214,7 @@ pub(super) fn schema() -> Schema {
         http1: false,
         protocol_version: 7,
         headers: Vec::new(),
+        services: vec![service.name.clone()],
     };
     Schema {
         services: BTreeMap::from([(service.name.clone(), service)]),

@@ -1,0 +1,215 @@
+//! `/services/{service}/state`: reading and replacing the whole state of a key.
+//!
+//! - Owns: the JSON of a state, the text of its version, which services have state.
+//! - Does not own: when an edit is applied, what a version is computed of (crate `engine`).
+//! - Invariant: a version that was made here is checked; one of another origin cannot be, and counts as
+//!   absent.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use bytes::Bytes;
+use reveille_engine::{
+    command::{Command, StateEdit, StateVersion},
+    effect::Reply,
+    identity,
+    keys::{self, Instance, NAME_BYTES_MAX, tag},
+    record::{InvocationRecord, decode},
+    retention, state_edit,
+    tx::Invocation,
+};
+use reveille_protocol::id::InvocationId;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
+
+use super::{Admin, invocations::refusal, problem::Problem};
+use crate::limits;
+
+/// In front of every version that is made here.
+const VERSION_PREFIX: &str = "sv1_";
+
+/// The body of an edit.
+#[derive(Deserialize)]
+pub(super) struct Edit {
+    object_key: String,
+    new_state: BTreeMap<String, Value>,
+    version: Option<String>,
+    scope: Option<String>,
+}
+
+/// A value: an array of bytes, or a string that stands for its UTF-8 bytes.
+struct Value(Bytes);
+
+/// The query of a read.
+#[derive(Deserialize)]
+pub(super) struct Read {
+    key: String,
+}
+
+/// The answer to a read.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    version: String,
+    /// Values in base64, by name.
+    state: BTreeMap<String, String>,
+}
+
+/// `POST /services/{service}/state`: 202 when the edit is durable. It is applied at once, or when the
+/// handler that may write has ended.
+pub(super) async fn replace(
+    State(admin): State<Admin>,
+    Path(service): Path<String>,
+    Json(edit): Json<Edit>,
+) -> Result<StatusCode, Problem> {
+    check_stateful(&admin, &service)?;
+    check_name("object_key", &edit.object_key)?;
+    for name in edit.new_state.keys() {
+        check_name("new_state", name)?;
+    }
+    if edit.scope.is_some_and(|scope| !scope.is_empty()) {
+        let text = "The request field 'scope' is not supported for state, leave it out";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    }
+    let version = edit.version.as_deref().map(parse_version).transpose()?.flatten();
+    let entries = edit.new_state.into_iter().map(|(name, value)| (name.into(), value.0)).collect();
+    let id = place_of(&edit.object_key);
+    let edit = Box::new(StateEdit { service, key: edit.object_key, entries, version });
+    let reply =
+        admin.partitions.ask(id, move |request| Command::ReplaceState { request, edit }).await?;
+    match reply {
+        Reply::Accept => Ok(StatusCode::ACCEPTED),
+        reply => Err(refusal(reply)),
+    }
+}
+
+/// `GET /services/{service}/state?key=K`: the state as committed, with its version for an edit. Names
+/// that are not UTF-8 are shown with replacement characters.
+pub(super) async fn read(
+    State(admin): State<Admin>,
+    Path(service): Path<String>,
+    Query(query): Query<Read>,
+) -> Result<Json<Shown>, Problem> {
+    check_stateful(&admin, &service)?;
+    check_name("key", &query.key)?;
+    let instance = Instance { service: &service, key: &query.key };
+    let partition = identity::partition_of(place_of(&query.key), admin.partitions.count());
+    let (start, end) = keys::of_instance_range(tag::STATE, instance);
+    let most = limits::STATE_ENTRIES_SHOWN;
+    let mut rows = admin.partitions.scan(partition, start, end, most + 1).await?;
+    if rows.len() > most {
+        let text = format!("the state of '{service}/{}' has more than {most} entries", query.key);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    }
+    if !rows.is_empty() && is_expired(&admin, partition, instance).await? {
+        rows.clear();
+    }
+    let len = keys::instance_prefix_len(instance);
+    let version = state_edit::version_of(rows.iter().map(|(key, value)| (&key[len..], &value[..])));
+    let state = rows.iter().map(|(key, value)| {
+        (String::from_utf8_lossy(&key[len..]).into_owned(), STANDARD.encode(value))
+    });
+    Ok(Json(Shown { version: show_version(version), state: state.collect() }))
+}
+
+/// True when the state belongs to a workflow run whose retention is over: it is gone when read.
+async fn is_expired(
+    admin: &Admin,
+    partition: u16,
+    instance: Instance<'_>,
+) -> Result<bool, Problem> {
+    let id = identity::workflow_run_id(instance.service, instance.key);
+    let (start, end) = keys::of_invocation(tag::INVOCATION, id);
+    let found = admin.partitions.scan(partition, start, end, 1).await?;
+    let Some((key, value)) = found.first() else { return Ok(false) };
+    let record: InvocationRecord = decode(key, value).map_err(|error| {
+        tracing::error!(%error, "a state was not shown");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable record, see the log")
+    })?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    Ok(retention::is_over(&Invocation { id, record }, now))
+}
+
+fn check_stateful(admin: &Admin, service: &str) -> Result<(), Problem> {
+    let found = admin.registry.service(service).ok_or_else(|| {
+        Problem::not_found(format!("The requested service '{service}' does not exist"))
+    })?;
+    if found.ty == "Service" {
+        let text = format!("Cannot modify state for service type {}", found.ty);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    }
+    Ok(())
+}
+
+fn check_name(field: &str, name: &str) -> Result<(), Problem> {
+    if name.len() <= NAME_BYTES_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "The request field '{field}' has a name of {} bytes, at most {NAME_BYTES_MAX} fit",
+        name.len()
+    );
+    Err(Problem::new(StatusCode::BAD_REQUEST, text))
+}
+
+/// Any id in the partition of a key.
+fn place_of(key: &str) -> InvocationId {
+    InvocationId::from_parts(identity::partition_key_of(key), 0)
+}
+
+fn show_version(version: StateVersion) -> String {
+    format!("{VERSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(version))
+}
+
+/// Reads a version; `None` for one that was not made here.
+fn parse_version(text: &str) -> Result<Option<StateVersion>, Problem> {
+    let Some(encoded) = text.strip_prefix(VERSION_PREFIX) else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok();
+    match bytes.and_then(|bytes| StateVersion::try_from(bytes).ok()) {
+        Some(version) => Ok(Some(version)),
+        None => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "The request field 'version' is invalid, send it as it was read, or leave it out",
+        )),
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of bytes or a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value(Bytes::copy_from_slice(text.as_bytes())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = items.next_element::<u8>()? {
+                    bytes.push(byte);
+                }
+                Ok(Value(bytes.into()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
