@@ -12,6 +12,7 @@ mod listing;
 mod mailbox;
 mod malformed;
 mod object;
+mod operator;
 mod receipts;
 mod secrets;
 mod steps;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
         mailbox::all(),
         malformed::all(),
         object::all(),
+        operator::all(),
         receipts::all(),
         secrets::all(),
         steps::all(),
