@@ -130,7 +130,8 @@ pub enum Command {
         request: RequestId,
         /// The completed invocation.
         id: InvocationId,
-        /// Index of the last command that is kept; 0 is the input alone.
+        /// Index of the last journal entry that is kept, with what completes the commands up to
+        /// there; 0 is the input alone.
         from: u32,
         /// Where the attempts of the new one go.
         deployment: ResumeOn,

@@ -32,9 +32,12 @@ pub struct StoredEvent {
     /// The last journal index at that time.
     #[prost(uint32, tag = "2")]
     pub after_index: u32,
-    /// The failed attempt; absent when it was paused.
+    /// The failed attempt; for a pause the last one, if there was one since the last entry.
     #[prost(message, optional, tag = "3")]
     pub failure: Option<StoredFailure>,
+    /// True for a pause.
+    #[prost(bool, tag = "4")]
+    pub paused: bool,
 }
 
 /// One event, decoded.
@@ -46,7 +49,7 @@ pub struct Event {
     pub at: Millis,
     /// Index of the last journal entry at that time.
     pub after_index: u32,
-    /// What happened.
+    /// What happened. Failures carry no time of their own, it is that of the event.
     pub kind: EventKind,
 }
 
@@ -55,8 +58,8 @@ pub struct Event {
 pub enum EventKind {
     /// An attempt failed and is retried, or was the last one before a pause.
     TransientError(StoredFailure),
-    /// It needs an operator from then on.
-    Paused,
+    /// It needs an operator from then on; with what failed last, if it is paused out of failures.
+    Paused(Option<StoredFailure>),
 }
 
 impl EventKind {
@@ -64,7 +67,7 @@ impl EventKind {
     pub fn name(&self) -> &'static str {
         match self {
             EventKind::TransientError(_) => "TransientError",
-            EventKind::Paused => "Paused",
+            EventKind::Paused(_) => "Paused",
         }
     }
 }
@@ -78,7 +81,10 @@ impl Event {
             number: number.ok_or_else(|| EngineError::corrupt(key, "not an event"))?,
             at: stored.at,
             after_index: stored.after_index,
-            kind: stored.failure.map_or(EventKind::Paused, EventKind::TransientError),
+            kind: match (stored.paused, stored.failure) {
+                (true, failure) => EventKind::Paused(failure),
+                (false, failure) => EventKind::TransientError(failure.unwrap_or_default()),
+            },
         })
     }
 }
@@ -96,19 +102,23 @@ pub fn failed(
     for number in kept(invocation.record.events_total) {
         let known: Option<StoredEvent> = tx.read(&keys::event(invocation.id, number))?;
         let same = |known: &StoredEvent| {
-            known.after_index == after_index && known.failure.as_ref() == Some(&failure)
+            !known.paused
+                && known.after_index == after_index
+                && known.failure.as_ref() == Some(&failure)
         };
         if known.as_ref().is_some_and(same) {
             return Ok(());
         }
     }
-    append(tx, invocation, Some(failure));
+    append(tx, invocation, Some(failure), false);
     Ok(())
 }
 
-/// Records that it was paused. The caller writes the record back.
+/// Records that it was paused, before its failed attempts are forgotten. The caller writes the record back.
 pub fn paused(tx: &mut Tx<'_>, invocation: &mut Invocation) {
-    append(tx, invocation, None);
+    let record = &invocation.record;
+    let failed = record.last_failure.clone().filter(|_| record.failed_attempts > 0);
+    append(tx, invocation, failed.map(|failure| StoredFailure { at: 0, ..failure }), true);
 }
 
 /// Forgets all events of an invocation. The caller writes the record back, or deletes it.
@@ -124,9 +134,15 @@ pub fn kept(total: u32) -> impl Iterator<Item = u32> {
     (0..total.min(EVENTS_FIRST)).chain(latest)
 }
 
-fn append(tx: &mut Tx<'_>, invocation: &mut Invocation, failure: Option<StoredFailure>) {
+fn append(
+    tx: &mut Tx<'_>,
+    invocation: &mut Invocation,
+    failure: Option<StoredFailure>,
+    paused: bool,
+) {
     let number = invocation.record.events_total;
-    let event = StoredEvent { at: tx.now(), after_index: last_index(&invocation.record), failure };
+    let after_index = last_index(&invocation.record);
+    let event = StoredEvent { at: tx.now(), after_index, failure, paused };
     tx.write(keys::event(invocation.id, number), record::encode(&event));
     if number >= EVENTS_FIRST + EVENTS_LATEST {
         tx.delete(keys::event(invocation.id, number - EVENTS_LATEST));

@@ -1,7 +1,7 @@
 //! Restarting a completed invocation as a new one, from a prefix of its journal.
 //!
 //! The new one has an id of its own in the same partition, the same target and input, and the entries
-//! up to a command with everything that completes them: what was done is not done again. It has no
+//! up to an index with everything that completes them: what was done is not done again. It has no
 //! idempotency key and no caller, and an object goes through the lock like any other.
 //! - Owns: what is copied, and which journals can be cut where.
 //! - Does not own: the randomness of the id (it comes with the command).
@@ -27,13 +27,13 @@ use crate::invoke;
 use crate::keys;
 use crate::message::id_bytes;
 use crate::operator::{self, Pinned};
-use crate::record::{Decision, JournalEntry, Kind, Status, encode};
+use crate::record::{Decision, JournalEntry, Status, encode};
 use crate::tx::{EngineError, Invocation, Tx};
 
 /// How an invocation is restarted.
 #[derive(Clone, Copy, Debug)]
 pub struct Restart {
-    /// Index of the last command that is kept.
+    /// Index of the last journal entry that is kept, whatever completes later what is before it.
     pub from: u32,
     /// Where the attempts of the new one go.
     pub deployment: ResumeOn,
@@ -72,16 +72,17 @@ fn refusal(tx: &Tx<'_>, old: &Invocation) -> Option<Reply> {
         }
         Status::Completed => {}
     }
-    if old.kind() == Kind::WorkflowRun {
+    if old.kind().workflow() {
         return Some(Reply::Unsupported(format!(
-            "Restarting the invocation '{id}' is not supported. A workflow runs once per key; purge \
-             this run to run it again."
+            "Restarting the invocation '{id}' is not supported. Restarting workflows is not \
+             supported: purge the run to run it again."
         )));
     }
     let kept_until = record.completed_at.saturating_add(record.journal_retention_ms);
     if record.journal_len == 0 || kept_until <= tx.now() {
         return Some(Reply::Gone(format!(
-            "The journal of the invocation '{id}' is not kept any more, so it cannot be restarted."
+            "The invocation '{id}' cannot be restarted because the input is not available. This \
+             indicates that the journal was already purged, or not retained at all."
         )));
     }
     None
@@ -101,9 +102,9 @@ fn restart_completed(
     };
     let Some(entries) = prefix(tx, old, restart.from)? else {
         return Ok(Reply::Invalid(format!(
-            "The prefix of the journal '{}' up to '{}' (included) contains some Commands without \
+            "The prefix of the journal '{}' up to 'from' (included) contains some Commands without \
              respective Completions.",
-            old.id, restart.from
+            old.id
         )));
     };
     let now = tx.now();
@@ -131,7 +132,7 @@ fn restart_completed(
     record.restarted_from = id_bytes(old.id);
     record.pinned_deployment = old.record.pinned_deployment.clone();
     record.protocol_version = old.record.protocol_version;
-    let trying = format!("restart the invocation '{}'", old.id);
+    let trying = format!("restart as new the invocation '{}'", old.id);
     if let Pinned::Refused(text) = operator::pin(tx, &mut new, restart.deployment, &trying) {
         return Ok(Reply::Invalid(text));
     }
@@ -147,22 +148,19 @@ fn restart_completed(
     Ok(Reply::Accepted { id, fresh: true, execution_time: None })
 }
 
-/// The entries up to command `from`, and of the later ones those that complete them. `None` when there
-/// is no such command, or when one of them was never completed.
+/// The entries up to index `from`, and of the later ones those that complete them. `None` when there
+/// is no such entry, or when one of the commands was never completed.
 fn prefix(
     tx: &Tx<'_>,
     old: &Invocation,
     from: u32,
 ) -> Result<Option<Vec<JournalEntry>>, EngineError> {
-    let journal = tx.journal(old, 0)?;
-    let commands = journal.iter().enumerate().filter(|(_, entry)| entry.frame.ty.is_command());
-    let Some((last, _)) = commands.clone().nth(from as usize) else { return Ok(None) };
-    let mut open = BTreeSet::new();
-    for (_, entry) in commands.take(from as usize + 1) {
-        open.extend(completions(&entry.frame).map_err(|error| corrupt(old, &error))?);
+    if from >= old.record.journal_len {
+        return Ok(None);
     }
-    let mut kept = Vec::with_capacity(last + 1);
-    for (index, entry) in journal.into_iter().enumerate() {
+    let mut open = BTreeSet::new();
+    let mut kept = Vec::with_capacity(from as usize + 1);
+    for (index, entry) in (0..).zip(tx.journal(old, 0)?) {
         let mut completes = false;
         if entry.frame.ty.is_notification() {
             let notification: Notification =
@@ -170,9 +168,11 @@ fn prefix(
             if let Some(notification::Id::CompletionId(id)) = notification.id {
                 completes = open.remove(&id);
             }
+        } else if index <= from {
+            open.extend(completions(&entry.frame).map_err(|error| corrupt(old, &error))?);
         }
-        // A signal that came before the last command may be what led to it; a later one is not needed.
-        if index <= last || completes {
+        // Signals up to there may be what led to the last command; later ones are not needed.
+        if index <= from || completes {
             kept.push(entry);
         }
     }

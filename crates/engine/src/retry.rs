@@ -154,6 +154,7 @@ fn settle(
 
 /// Parks an invocation without a live attempt until an operator resumes it.
 pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+    event::paused(tx, invocation);
     let record = &mut invocation.record;
     record.set_status(Status::Paused);
     record.pause_requested = false;
@@ -161,7 +162,6 @@ pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     record.next_retry_at = None;
     record.failed_attempts = 0;
     record.modified_at = tx.now();
-    event::paused(tx, invocation);
     tx.delete(keys::in_flight(invocation.id));
     tx.put(invocation);
 }

@@ -176,7 +176,12 @@ fn values() -> Vec<Bytes> {
         read_back(&pending),
         read_back(&decision),
         read_back(&LockRecord { holder: id_bytes(id()), head: 1, tail: 2, edits: 3 }),
-        read_back(&StoredEvent { at: 1, after_index: 2, failure: Some(StoredFailure::default()) }),
+        read_back(&StoredEvent {
+            at: 1,
+            after_index: 2,
+            failure: Some(StoredFailure::default()),
+            paused: true,
+        }),
         read_back(&StoredStateEdit { entries: vec![entry], version: vec![5; 32].into() }),
         read_back(&PromiseRecord { result: Some(result()), completed_at: 3 }),
         read_back(&PromiseRecord::default()),

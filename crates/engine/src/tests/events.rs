@@ -39,10 +39,10 @@ fn a_pause_is_an_event() {
          send S/h #2; pause #2; #2 suspend(s17,s1); events #2
          send S/h #3; #3 error(500,no); pause #3; events #3",
         expect![[r#"
-            start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) retry(#1/1 @104) start(#1/2 v7 [Input] retries 1 over 104) end(#1/2) events[0(@0 after 0 500:no RT0007) 1(@1000 after 0 paused)]
-            start(#1/3 v7 [Input]) reply(r2 done) end(#1/3) events[0(@0 after 0 500:no RT0007) 1(@1000 after 0 paused) 2(@1000 after 0 paused)]
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) retry(#1/1 @104) start(#1/2 v7 [Input] retries 1 over 104) end(#1/2) events[0(@0 after 0 500:no RT0007) 1(@1000 after 0 paused by no)]
+            start(#1/3 v7 [Input]) reply(r2 done) end(#1/3) events[0(@0 after 0 500:no RT0007) 1(@1000 after 0 paused by no) 2(@1000 after 0 paused by no)]
             start(#2/1 v7 [Input]) reply(r3 accepted #2) close(#2/1) reply(r4 accept) end(#2/1) events[0(@1000 after 0 paused)]
-            start(#3/1 v7 [Input]) reply(r5 accepted #3) end(#3/1) retry(#3/1 @1103) reply(r6 accept) events[0(@1000 after 0 500:no RT0007) 1(@1000 after 0 paused)]
+            start(#3/1 v7 [Input]) reply(r5 accepted #3) end(#3/1) retry(#3/1 @1103) reply(r6 accept) events[0(@1000 after 0 500:no RT0007) 1(@1000 after 0 paused by no)]
         "#]],
     );
 }

@@ -15,7 +15,7 @@
 //! | `cancel #1`, `kill`, `pause`, `resume`, `purge`, `purge-journal` | an operator |
 //! | `resume #1 latest`, `resume #1 2` | on the latest deployment, on that one |
 //! | `attach #1`, `output` | the ingress |
-//! | `restart #1 0`, `restart #1 2 latest` | as new, up to that command, on that deployment |
+//! | `restart #1 0`, `restart #1 2 latest` | as new, up to that entry, on that deployment |
 //! | `edit O/k a=1 b=2`, `edit O/k v a=1` | replaces the state; `v` if it is as the last `state` showed |
 //! | `recover` | a restart |
 //! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |

@@ -95,7 +95,8 @@ pub fn events(world: &World, id: InvocationId) -> String {
             EventKind::TransientError(failure) => {
                 format!("{}:{} {}", failure.code, failure.message, failure.doc_code)
             }
-            EventKind::Paused => "paused".to_owned(),
+            EventKind::Paused(None) => "paused".to_owned(),
+            EventKind::Paused(Some(failure)) => format!("paused by {}", failure.message),
         };
         format!("{}({} after {} {text})", event.number, time(event.at), event.after_index)
     });

@@ -83,12 +83,12 @@ pub(super) async fn resume(
     Query(query): Query<Resume>,
 ) -> Result<StatusCode, Problem> {
     let id = parse_id(&id)?;
-    let deployment = parse_deployment(query.deployment.as_deref())?;
+    let deployment = parse_deployment(query.deployment.as_deref(), ResumeOn::Keep)?;
     control(&admin, id, move |request, id| Command::Resume { request, id, deployment }).await
 }
 
 /// `PATCH /invocations/{id}/restart-as-new?from=N&deployment=keep|latest|dp_…`: a new invocation that
-/// has the journal up to command N, the input alone when nothing is said.
+/// has the journal up to entry N; on the input alone, on the latest deployment when nothing is said.
 pub(super) async fn restart_as_new(
     State(admin): State<Admin>,
     Path(id): Path<String>,
@@ -96,7 +96,7 @@ pub(super) async fn restart_as_new(
 ) -> Result<Json<Restarted>, Problem> {
     let id = parse_id(&id)?;
     let from = query.from.unwrap_or(0);
-    let deployment = parse_deployment(query.deployment.as_deref())?;
+    let deployment = parse_deployment(query.deployment.as_deref(), ResumeOn::Latest)?;
     let (_, random) = placement_and_random();
     let command = move |request| Command::RestartAsNew { request, id, from, deployment, random };
     match admin.partitions.ask(id, command).await? {
@@ -143,9 +143,10 @@ pub(super) async fn delete(
     Ok(StatusCode::ACCEPTED)
 }
 
-fn parse_deployment(deployment: Option<&str>) -> Result<ResumeOn, Problem> {
+fn parse_deployment(deployment: Option<&str>, default: ResumeOn) -> Result<ResumeOn, Problem> {
     match deployment {
-        None | Some("keep" | "Keep") => Ok(ResumeOn::Keep),
+        None => Ok(default),
+        Some("keep" | "Keep") => Ok(ResumeOn::Keep),
         Some("latest" | "Latest") => Ok(ResumeOn::Latest),
         Some(deployment) => {
             deployment.parse().map(ResumeOn::Deployment).map_err(|reason: IdError| {

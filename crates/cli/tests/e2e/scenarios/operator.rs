@@ -11,7 +11,7 @@ use crate::{
 
 scenarios![
     restart_from_the_input_runs_everything_again,
-    restart_from_a_command_runs_the_rest,
+    restart_from_an_entry_runs_the_rest,
     restart_of_a_failure_on_an_object,
     what_cannot_be_restarted,
     state_is_edited_behind_the_running_handler,
@@ -50,11 +50,12 @@ async fn restart_from_the_input_runs_everything_again(cluster: Arc<Cluster>) {
     assert_eq!(cluster.result(&id).await, result);
 }
 
-async fn restart_from_a_command_runs_the_rest(cluster: Arc<Cluster>) {
+async fn restart_from_an_entry_runs_the_rest(cluster: Arc<Cluster>) {
     let (id, result) = walk(&cluster, "continued").await;
-    let new = restart(&cluster, &id, "?from=4").await;
+    // Behind the input each step is a command and its result.
+    let new = restart(&cluster, &id, "?from=7").await;
     assert_eq!(cluster.result(&new).await, result);
-    let again = restart(&cluster, &new, "?from=5&deployment=keep").await;
+    let again = restart(&cluster, &new, "?from=10&deployment=keep").await;
     assert_eq!(cluster.result(&again).await, result);
     let expected = [1, 1, 1, 1, 2, 3];
     for (step, times) in (1..).zip(expected) {
@@ -83,10 +84,10 @@ async fn restart_of_a_failure_on_an_object(cluster: Arc<Cluster>) {
 
 async fn what_cannot_be_restarted(cluster: Arc<Cluster>) {
     let (id, _) = walk(&cluster, "not-restarted").await;
-    for from in [STEPS + 2, STEPS + 20] {
+    for from in [2 * STEPS + 2, 100] {
         let answer = cluster.control(&id, &format!("restart-as-new?from={from}")).await.expect(400);
         let message = format!(
-            "The prefix of the journal '{id}' up to '{from}' (included) contains some Commands \
+            "The prefix of the journal '{id}' up to 'from' (included) contains some Commands \
              without respective Completions."
         );
         assert_eq!(answer.json()["message"], message);

@@ -26,6 +26,8 @@ async fn each_reply_has_its_status() {
         (Ok(Reply::Conflict("so it is".to_owned())), error(409, "so it is")),
         (Ok(Reply::Invalid("no such one".to_owned())), error(400, "no such one")),
         (Ok(Reply::TooEarly("not yet".to_owned())), error(425, "not yet")),
+        (Ok(Reply::Gone("it was".to_owned())), error(410, "it was")),
+        (Ok(Reply::Unsupported("never".to_owned())), error(422, "never")),
         (Ok(Reply::NotFound(id)), error(404, &not_found)),
         (Ok(Reply::Unavailable("later".to_owned())), error(503, "later")),
         (Ok(Reply::NotReady(id)), error(500, "unexpected answer, see the log")),
@@ -36,6 +38,11 @@ async fn each_reply_has_its_status() {
             let path = format!("/v3/invocations/{id}/{verb}");
             let answer = bench.send("PATCH", &path, "", "").await;
             assert_eq!(answer.line(), expected, "{verb} {reply:?}");
+        }
+        if !matches!(reply, Ok(Reply::Done | Reply::Accept)) {
+            let path = format!("/v4/invocations/{id}/restart-as-new");
+            let answer = bench.send("PATCH", &path, "", "").await;
+            assert_eq!(answer.line(), expected, "restart-as-new {reply:?}");
         }
     }
 }
@@ -83,6 +90,34 @@ async fn a_resume_says_where() {
 }
 
 #[tokio::test]
+async fn a_restart_says_what_and_where() {
+    let bench = Bench::start().await;
+    let (id, new, deployment) = (id(), InvocationId::from_parts(7, 10), DeploymentId(62));
+    bench.partitions.reply(Ok(Reply::Accepted { id: new, fresh: true, execution_time: None }));
+    let mut random = std::collections::BTreeSet::new();
+    for (query, expected) in [
+        ("", "0, deployment: Latest".to_owned()),
+        ("?from=3", "3, deployment: Latest".to_owned()),
+        ("?from=0&deployment=keep", "0, deployment: Keep".to_owned()),
+        ("?deployment=Latest", "0, deployment: Latest".to_owned()),
+        (
+            &format!("?deployment={deployment}&from=1"),
+            format!("1, deployment: Deployment({deployment})"),
+        ),
+    ] {
+        let path = format!("/invocations/{id}/restart-as-new{query}");
+        let answer = bench.send("PATCH", &path, "", "").await;
+        assert_eq!(answer.line(), format!("200 {{\"new_invocation_id\":\"{new}\"}}"), "{query}");
+        let command = bench.partitions.commands().pop().expect("a command arrived");
+        let expected =
+            format!("RestartAsNew {{ request: RequestId(7), id: {id}, from: {expected}, random: ");
+        assert!(command.starts_with(&expected), "{command}");
+        random.insert(command[expected.len()..].to_owned());
+    }
+    assert_eq!(random.len(), 5, "ids of restarts are random: {random:?}");
+}
+
+#[tokio::test]
 async fn malformed_requests_reach_no_partition() {
     let bench = Bench::start().await;
     let id = id();
@@ -99,6 +134,14 @@ async fn malformed_requests_reach_no_partition() {
         ("PATCH", "foo/purge-journal".to_owned(), field("bad format")),
         ("PATCH", format!("{id}/resume?deployment=newest"), query("bad format")),
         ("PATCH", format!("{id}/resume?deployment=dp_1abc"), query("bad length")),
+        ("PATCH", "foo/restart-as-new".to_owned(), field("bad format")),
+        ("PATCH", format!("{id}/restart-as-new?deployment=dp_1abc"), query("bad length")),
+        (
+            "PATCH",
+            format!("{id}/restart-as-new?from=-1"),
+            "400 Failed to deserialize query string: from: invalid digit found in string"
+                .to_owned(),
+        ),
         (
             "DELETE",
             format!("{id}?mode=stop"),
