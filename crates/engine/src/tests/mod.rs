@@ -22,6 +22,7 @@ mod joins;
 mod lifecycle;
 mod limits;
 mod locks;
+mod matrix;
 mod operators;
 mod parking;
 mod partitions;
