@@ -12,8 +12,10 @@ use reveille_protocol::message::{Failure, Future};
 use crate::command::Millis;
 use crate::tx::EngineError;
 
+mod origin;
 mod wait;
 
+pub use origin::Origin;
 pub use wait::{Decision, Pending, StoredWait};
 
 /// Version of every stored value, its first byte.
@@ -200,18 +202,6 @@ pub struct InvocationRecord {
     /// Decides jitter and nothing else: counts every failed attempt.
     #[prost(uint32, tag = "36")]
     pub failures_total: u32,
-}
-
-impl InvocationRecord {
-    /// When the first attempt started; `None` before that.
-    pub fn running_at(&self) -> Option<Millis> {
-        (self.attempt > 0).then(|| self.late_start_at.unwrap_or(self.created_at))
-    }
-
-    /// When it was put into the timer to start later; `None` if it was to start at once.
-    pub fn scheduled_at(&self) -> Option<Millis> {
-        self.start_at.filter(|at| *at > self.created_at).map(|_| self.created_at)
-    }
 }
 
 /// A caller that awaits a result.

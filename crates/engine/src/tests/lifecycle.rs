@@ -253,3 +253,21 @@ fn an_attempt_that_queued_for_a_place_gets_a_fresh_replay() {
         "#]],
     );
 }
+
+#[test]
+fn where_and_when_it_began_is_on_record() {
+    check(
+        "pass 7; send S/h #1; times #1
+         send S/h #2 at=+5; times #2; tick 5; times #2
+         send O/k/x #3; pass 1; send O/k/x #4; times #4; pass 2; #3 out(v) end; times #4
+         send O/k/x #5 at=+1; tick 1; times #5
+         #1 call(1,2,T/h) send(3,T/h); times #a; times #b",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) ingress created @7 scheduled - queued - running @7
+            reply(r2 accepted #2 @12) ingress created @7 scheduled @7 queued - running - start(#2/1 v7 [Input]) ingress created @7 scheduled @7 queued - running @12
+            start(#3/1 v7 [Input]) reply(r3 accepted #3) reply(r4 accepted #4) ingress created @13 scheduled - queued @13 running - end(#3/1) completed(#3 v) start(#4/1 v7 [Input]) ingress created @13 scheduled - queued @13 running @15
+            reply(r5 accepted #5 @16) ingress created @15 scheduled @15 queued @16 running -
+            forward(#1/1 CallInvocationId!1=#a) forward(#1/1 CallInvocationId!3=#b) start(#a/1 v7 [Input]) start(#b/1 v7 [Input]) service created @16 scheduled - queued - running @16 service created @16 scheduled - queued - running @16
+        "#]],
+    );
+}

@@ -12,7 +12,7 @@ fn the_input_alone_runs_everything_again() {
          show #1; output #1; output #a",
         expect![[r#"
             start(#1/1 v7 [Input] key a) park(r1 #1) ack(#1/1 1) end(#1/1) completed(#1 a)
-            start(#a/1 v7 [Input]) reply(r2 accepted #a) #a Running [Input] restarted from #1 pinned v7 created @0 scheduled - queued - running @0 ack(#a/1 1) end(#a/1) completed(#a b)
+            start(#a/1 v7 [Input]) reply(r2 accepted #a) #a Running [Input] restarted from #1 pinned v7 restart_as_new created @0 scheduled - queued - running @0 ack(#a/1 1) end(#a/1) completed(#a b)
             #1 Completed [Input Run Run!1=v Output] pinned v7 reply(r3 #1 a until @60000) reply(r4 #a b until @60005)
         "#]],
     );
@@ -51,7 +51,7 @@ fn an_object_goes_through_the_lock() {
          restart #1 1; show #a; times #a; #2 set(a,2) out(v) end; times #a; show #a",
         expect![[r#"
             start(#1/1 v7 [Input]) reply(r1 accepted #1) end(#1/1) completed(#1 v) start(#2/1 v7 [Input] a=1) reply(r2 accepted #2)
-            reply(r3 accepted #a) #a Queued [Input SetState] restarted from #1 pinned v7 created @0 scheduled - queued @0 running - end(#2/1) completed(#2 v) start(#a/1 v7 [Input SetState] a=2) created @0 scheduled - queued @0 running @0 #a Running [Input SetState] restarted from #1 pinned v7
+            reply(r3 accepted #a) #a Queued [Input SetState] restarted from #1 pinned v7 restart_as_new created @0 scheduled - queued @0 running - end(#2/1) completed(#2 v) start(#a/1 v7 [Input SetState] a=2) restart_as_new created @0 scheduled - queued @0 running @0 #a Running [Input SetState] restarted from #1 pinned v7
         "#]],
     );
 }

@@ -108,7 +108,8 @@ pub fn times(world: &World, id: InvocationId) -> String {
     let record = world.record(id).expect("a record");
     let shown = |at: Option<Millis>| at.map_or("-".to_owned(), time);
     format!(
-        "created {} scheduled {} queued {} running {}",
+        "{} created {} scheduled {} queued {} running {}",
+        record.origin().name(),
         time(record.created_at),
         shown(record.scheduled_at()),
         shown(record.queued_at),
