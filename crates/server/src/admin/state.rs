@@ -3,7 +3,7 @@
 //! - Owns: the JSON of a state, the text of its version, which services have state.
 //! - Does not own: when an edit is applied, what a version is computed of (crate `engine`).
 //! - Invariant: a version that was made here is checked; one of another origin cannot be, and counts as
-//!   absent.
+//!   absent, unless it is that of a key without state.
 
 use std::{
     collections::BTreeMap,
@@ -41,6 +41,9 @@ use crate::limits;
 
 /// In front of every version that is made here.
 const VERSION_PREFIX: &str = "sv1_";
+
+/// The version that others give a key without state: the hash of nothing, as here.
+const VERSION_EMPTY: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 
 /// The body of an edit.
 #[derive(Deserialize)]
@@ -177,7 +180,8 @@ fn show_version(version: StateVersion) -> String {
 
 /// Reads a version; `None` for one that was not made here.
 fn parse_version(text: &str) -> Result<Option<StateVersion>, Problem> {
-    let Some(encoded) = text.strip_prefix(VERSION_PREFIX) else { return Ok(None) };
+    let empty = Some(text).filter(|text| *text == VERSION_EMPTY);
+    let Some(encoded) = text.strip_prefix(VERSION_PREFIX).or(empty) else { return Ok(None) };
     let bytes = URL_SAFE_NO_PAD.decode(encoded).ok();
     match bytes.and_then(|bytes| StateVersion::try_from(bytes).ok()) {
         Some(version) => Ok(Some(version)),

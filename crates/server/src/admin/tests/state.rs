@@ -6,6 +6,7 @@ use reveille_engine::{
     identity,
     keys::{self, Instance},
     record::{InvocationRecord, Kind, Status, encode},
+    state_edit::version_of,
 };
 use reveille_protocol::id::InvocationId;
 use serde_json::{Value, json};
@@ -51,6 +52,8 @@ async fn an_edit_reaches_its_partition() {
     bench.partitions.reply(Ok(Reply::Accept));
     let version = format!("sv1_{}", "A".repeat(43));
     let foreign = "l16B69MLUj81zlEwdtKCVvbaFHDccOkJnpZVc8SZ42s";
+    let nothing = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+    let of_nothing = format!("Some({:?})", version_of(std::iter::empty()));
     let zeros = format!("Some({:?})", [0; 32]);
     for (state, sent, entries, seen) in [
         (json!({}), Value::Null, "{}", "None"),
@@ -63,6 +66,7 @@ async fn an_edit_reaches_its_partition() {
         (json!({ "a": [] }), json!(version), r#"{b"a": b""}"#, zeros.as_str()),
         (json!({}), json!(foreign), "{}", "None"),
         (json!({}), json!("garbage"), "{}", "None"),
+        (json!({}), json!(nothing), "{}", of_nothing.as_str()),
     ] {
         let body = json!({ "object_key": "k", "new_state": state, "version": sent });
         assert_eq!(bench.edit("O", &body).await.line(), "202", "{body}");
