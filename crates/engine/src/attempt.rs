@@ -16,19 +16,28 @@ use crate::record::{Kind, Status};
 use crate::retry;
 use crate::schema::{DeploymentSchema, HandlerOptions};
 use crate::tx::{EngineError, Invocation, Tx};
-use crate::{identity, retention, wait};
+use crate::{identity, retention, unit, wait};
 
 /// Bytes of keys and values that are sent along eagerly; beyond it the map is partial.
 pub const EAGER_STATE_BYTES_MAX: usize = 8 << 20;
 
-/// Starts the next attempt of an invocation and writes its record.
+/// Starts the next attempt of an invocation and writes its record. One that does not fit below the
+/// limits of its scope queues instead ([`unit`]).
 pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
-    match invocation.status() {
-        Status::Suspended => wait::unlist(tx, invocation),
-        Status::Running | Status::BackingOff => {}
-        Status::Scheduled | Status::Queued | Status::Paused | Status::Completed => {}
+    if invocation.status() == Status::Suspended {
+        wait::unlist(tx, invocation);
+        invocation.record.awaiting = None;
     }
-    if !matches!(invocation.status(), Status::Running | Status::BackingOff) {
+    if !is_in_flight(invocation) && !unit::acquire(tx, invocation)? {
+        tx.put(invocation);
+        return Ok(());
+    }
+    start_admitted(tx, invocation)
+}
+
+/// Starts the next attempt of an invocation that has its units.
+pub fn start_admitted(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
+    if !is_in_flight(invocation) {
         tx.write(keys::in_flight(invocation.id), Bytes::new());
     }
     let record = &mut invocation.record;
@@ -38,7 +47,6 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
     record.set_status(Status::Running);
     record.attempt += 1;
     record.next_retry_at = None;
-    record.awaiting = None;
     record.modified_at = tx.now();
     let (deployment, options) = match route(tx, invocation) {
         Ok(found) => found,
@@ -75,6 +83,23 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
     Ok(())
 }
 
+/// Forgets that an invocation is in flight and gives its units back, or its place in the queue for
+/// them, before its status changes to one that has neither.
+pub fn land(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError> {
+    if is_in_flight(invocation) {
+        tx.delete(keys::in_flight(invocation.id));
+        unit::release(tx, invocation)
+    } else if invocation.status() == Status::Limited {
+        unit::leave(tx, invocation)
+    } else {
+        Ok(())
+    }
+}
+
+fn is_in_flight(invocation: &Invocation) -> bool {
+    matches!(invocation.status(), Status::Running | Status::BackingOff)
+}
+
 /// After a restart: nothing of the old process is alive, so whatever was in flight starts again.
 pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> {
     let Some(mut invocation) = tx.load(id)? else {
@@ -82,10 +107,7 @@ pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> 
         return Ok(());
     };
     match invocation.status() {
-        Status::Running if invocation.record.pause_requested => {
-            retry::pause(tx, &mut invocation);
-            Ok(())
-        }
+        Status::Running if invocation.record.pause_requested => retry::pause(tx, &mut invocation),
         Status::Running => start(tx, &mut invocation),
         Status::BackingOff => match invocation.record.next_retry_at {
             Some(at) if at > tx.now() => {
@@ -96,6 +118,7 @@ pub fn on_recover(tx: &mut Tx<'_>, id: InvocationId) -> Result<(), EngineError> 
         },
         Status::Scheduled
         | Status::Queued
+        | Status::Limited
         | Status::Suspended
         | Status::Paused
         | Status::Completed => {
@@ -114,8 +137,7 @@ pub fn on_admitted(
 ) -> Result<(), EngineError> {
     match live(tx, id, attempt)? {
         Some(mut invocation) if invocation.record.pause_requested => {
-            retry::pause(tx, &mut invocation);
-            Ok(())
+            retry::pause(tx, &mut invocation)
         }
         Some(mut invocation) => start(tx, &mut invocation),
         None => Ok(()),
@@ -192,8 +214,8 @@ fn replay(
         retry_count_since_last_stored_entry: record.failed_attempts,
         duration_since_last_stored_entry: tx.now().saturating_sub(record.last_entry_at),
         random_seed: identity::random_seed(invocation.id, record.created_at),
-        scope: None,
-        limit_key: None,
+        scope: record.scope.clone().filter(|_| record.protocol_version >= 7),
+        limit_key: record.limit_key.clone().filter(|_| record.protocol_version >= 7),
         idempotency_key: record.idempotency_key.clone().filter(|_| record.protocol_version >= 7),
     };
     let mut frames = Vec::with_capacity(entries.len() + 1);

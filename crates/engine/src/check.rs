@@ -6,6 +6,8 @@
 //! - Does not own: repair. A finding is a bug of the engine or of the store.
 //! - Invariant: reads rows only; knows no rule that is not stated in the key table or in `lib.rs`.
 
+mod levels;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use reveille_protocol::message::{Notification, notification};
 use crate::command::Caller;
 use crate::event;
 use crate::keys::{self, Timer, TimerKind, tag};
+use crate::level::Levels;
 use crate::message::Message;
 use crate::record::{
     Decision, InvocationRecord, JournalEntry, Kind, LockRecord, Pending, PromiseRecord, Status,
@@ -36,6 +39,7 @@ pub fn check_rows(rows: impl Iterator<Item = (Bytes, Bytes)>) -> Result<(), Stri
     let tables = Tables(tables);
     tables.check_tags()?;
     let mut expected = Expected::default();
+    let mut counted = levels::Counted::default();
     for (key, value) in tables.rows(tag::INVOCATION) {
         let id = keys::parse_id(&key[1..]).ok_or_else(|| finding("no id in", key))?;
         let record = decode(key, value).map_err(|error| error.to_string())?;
@@ -46,9 +50,11 @@ pub fn check_rows(rows: impl Iterator<Item = (Bytes, Bytes)>) -> Result<(), Stri
         });
         let pending = pending.map_err(|finding| format!("invocation {id}: {finding}"))?;
         expected.of_record(&invocation);
+        counted.add(&invocation);
         expected.of_pending(&invocation, &pending);
     }
     expected.compare(&tables)?;
+    counted.compare(tables.rows(tag::LEVEL))?;
     tables.check_locks()?;
     tables.check_outbox()
 }
@@ -76,7 +82,7 @@ impl Tables {
     }
 
     fn check_tags(&self) -> Result<(), String> {
-        const KNOWN: &[u8] = b"ijvcdalqesprtwfoxn";
+        const KNOWN: &[u8] = b"ijvcdalqesprtwfoxnuy";
         if let Some(tag) = self.0.keys().find(|tag| !KNOWN.contains(tag)) {
             return Err(format!("there is no table with the tag {tag:#04x}"));
         }
@@ -240,6 +246,10 @@ impl Tables {
     }
 }
 
+/// Tables whose rows all follow from records.
+const DERIVED: [u8; 6] =
+    [tag::IN_FLIGHT, tag::QUEUE, tag::WAIT, tag::TIMER, tag::PROMISE_WAITER, tag::LIMITED];
+
 /// Rows that follow from records: keys, and values where they are known.
 #[derive(Default)]
 struct Expected(BTreeMap<Bytes, Option<Bytes>>);
@@ -251,6 +261,11 @@ impl Expected {
             Status::Running | Status::BackingOff => self.key(keys::in_flight(id)),
             Status::Queued => {
                 let key = keys::queue(invocation.instance(), record.queue_position);
+                self.0.insert(key, Some(crate::message::id_bytes(id)));
+            }
+            Status::Limited => {
+                let names = Levels::of(record).map(|levels| levels.names()).unwrap_or_default();
+                let key = keys::limited(names, record.attempt > 0, record.limited_position);
                 self.0.insert(key, Some(crate::message::id_bytes(id)));
             }
             Status::Suspended => self.of_waits(invocation),
@@ -315,7 +330,7 @@ impl Expected {
     }
 
     fn compare(mut self, tables: &Tables) -> Result<(), String> {
-        for derived in [tag::IN_FLIGHT, tag::QUEUE, tag::WAIT, tag::TIMER, tag::PROMISE_WAITER] {
+        for derived in DERIVED {
             for (key, value) in tables.rows(derived) {
                 match self.0.remove(key) {
                     None => return Err(finding("nothing asks for", key)),
@@ -337,15 +352,24 @@ impl Expected {
 fn check_record(invocation: &Invocation) -> Result<(), String> {
     let record: &InvocationRecord = &invocation.record;
     let status = invocation.status();
-    let started = !matches!(status, Status::Scheduled | Status::Queued);
+    let waits_to_start = matches!(status, Status::Scheduled | Status::Queued);
     for (holds, text) in [
         (record.awaiting.is_some() == (status == Status::Suspended), "awaits iff suspended"),
         (record.next_retry_at.is_some() == (status == Status::BackingOff), "timed iff backing off"),
-        (record.state_edits == 0 || started && status != Status::Completed, "holds up edits"),
+        (
+            record.state_edits == 0 || !waits_to_start && status != Status::Completed,
+            "holds up edits",
+        ),
         (!record.pause_requested || status == Status::Running, "is to pause only while running"),
         (!record.input_open || status == Status::Running, "has an open input only while running"),
         (record.seen <= record.journal_len || status == Status::Completed, "has seen too much"),
-        (started == (record.attempt > 0), "has attempts iff it started"),
+        (!waits_to_start || record.attempt == 0, "has no attempt before it starts"),
+        (
+            waits_to_start || status == Status::Limited || record.attempt > 0,
+            "has attempts once it started",
+        ),
+        (record.limit_key.is_none() || record.scope.is_some(), "has a limit key within a scope"),
+        (status != Status::Limited || record.scope.is_some(), "is limited within a scope"),
         (status == Status::Completed || record.journal_len > 0, "has an input"),
         (status != Status::Completed || record.pending_len == 0, "ended, yet awaits"),
         (status != Status::Completed || record.attached_len == 0, "ended, yet owes results"),

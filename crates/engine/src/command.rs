@@ -226,11 +226,19 @@ pub enum Command {
         /// The invocation.
         id: InvocationId,
     },
+    /// Runs those that queue for units and fit. Due with an empty key after a take-over and after
+    /// every change of the rules, and whenever [`crate::effect::Effect::AdmitLater`] asks for it.
+    Admit {
+        /// Where to go on in the table of the queues.
+        from: Bytes,
+    },
 }
 
 /// A new state for a key, all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateEdit {
+    /// Scope of the instance, checked ([`crate::level`]); `None` outside of scopes.
+    pub scope: Option<String>,
     /// Service name.
     pub service: String,
     /// Object or workflow key.
@@ -269,6 +277,8 @@ pub struct Invoke {
     pub input: Bytes,
     /// Explicit idempotency key, if any.
     pub idempotency_key: Option<String>,
+    /// Levels below the scope whose limits count, checked ([`crate::level`]); needs a scope.
+    pub limit_key: Option<String>,
     /// When to start; `None` is at once.
     pub start_at: Option<Millis>,
     /// The calling invocation, if any.
@@ -297,9 +307,11 @@ pub struct Caller {
     pub completion_id: u32,
 }
 
-/// Service, key and handler of an invocation.
+/// Scope, service, key and handler of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// Scope, checked ([`crate::level`]); `None` outside of scopes.
+    pub scope: Option<String>,
     /// Service name.
     pub service: String,
     /// Object or workflow key; `None` for plain services.

@@ -49,7 +49,7 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
     let id = invocation.id;
     match invocation.status() {
         Status::Suspended => wait::unlist(tx, invocation),
-        Status::Running | Status::BackingOff => tx.delete(keys::in_flight(id)),
+        Status::Running | Status::BackingOff | Status::Limited => attempt::land(tx, invocation)?,
         Status::Scheduled => {
             let at = invocation.record.start_at.unwrap_or_default();
             timer::unset(tx, at, TimerKind::Start, id, 0);

@@ -53,6 +53,8 @@ pub enum Effect {
         /// Object or workflow key.
         key: String,
     },
+    /// Hands back [`crate::command::Command::Admit`] with this key, soon but not within this step.
+    AdmitLater(Bytes),
 }
 
 /// The end of an invocation, as told to those who wait for it.

@@ -56,37 +56,53 @@ pub fn partition_key_of(key: &str) -> u64 {
     XxHash3_64::oneshot(key.as_bytes())
 }
 
-/// The id of a workflow run: one per workflow and key.
-pub fn workflow_run_id(service: &str, key: &str) -> InvocationId {
-    let unique = digest(&[b"run", service.as_bytes(), key.as_bytes()]);
-    InvocationId::from_parts(partition_key_of(key), unique)
+/// The id of a workflow run: one per scope, workflow and key. Everything of a scope has one routing
+/// key, so that it lives in one partition.
+pub fn workflow_run_id(scope: Option<&str>, service: &str, key: &str) -> InvocationId {
+    let unique = match scope {
+        None => digest(&[b"run", service.as_bytes(), key.as_bytes()]),
+        Some(scope) => {
+            digest(&[b"scoped run", scope.as_bytes(), service.as_bytes(), key.as_bytes()])
+        }
+    };
+    InvocationId::from_parts(partition_key_of(scope.unwrap_or(key)), unique)
 }
 
 /// The id that an explicit idempotency key gives to a target.
 pub fn idempotent_id(target: &Target, idempotency_key: &str) -> InvocationId {
     let object_key = target.key.as_deref();
-    let unique = digest(&[
-        b"idempotent",
+    let parts = [
         target.service.as_bytes(),
         object_key.map_or(b"-", |_| b"+"),
         object_key.unwrap_or("").as_bytes(),
         target.handler.as_bytes(),
         idempotency_key.as_bytes(),
-    ]);
-    let partition_key = match object_key {
-        Some(key) => partition_key_of(key),
+    ];
+    let unique = match &target.scope {
+        None => digest(&[&[b"idempotent".as_slice()], &parts[..]].concat()),
+        Some(scope) => digest(&[&[b"scoped".as_slice(), scope.as_bytes()], &parts[..]].concat()),
+    };
+    let partition_key = match target.routing_text() {
+        Some(text) => partition_key_of(text),
         #[allow(clippy::cast_possible_truncation, reason = "the low half of a hash is a hash")]
         None => unique as u64,
     };
     InvocationId::from_parts(partition_key, unique)
 }
 
+impl Target {
+    /// What decides where it lives: its scope, else its key; `None` where that is free.
+    pub fn routing_text(&self) -> Option<&str> {
+        self.scope.as_deref().or(self.key.as_deref())
+    }
+}
+
 /// A fresh id: `random` decides everything but the time, which leads so that ids sort by age.
 ///
-/// Unkeyed targets are placed by `placement`: at random from the ingress, beside the caller when
+/// The routing text is that of the target ([`Target::routing_text`]). Without one, it is placed by `placement`: at random from the ingress, beside the caller when
 /// they come from a handler, so that a call stays within one partition.
-pub fn fresh_id(key: Option<&str>, placement: u64, now: Millis, random: u128) -> InvocationId {
-    let partition_key = key.map_or(placement, partition_key_of);
+pub fn fresh_id(routing: Option<&str>, placement: u64, now: Millis, random: u128) -> InvocationId {
+    let partition_key = routing.map_or(placement, partition_key_of);
     let mut unique = random.to_be_bytes();
     unique[..6].copy_from_slice(&now.to_be_bytes()[2..]);
     // The unique part is stored little-endian: read this way, its first six bytes are the time.
@@ -98,7 +114,7 @@ pub fn child_id(
     parent: InvocationId,
     parent_created_at: Millis,
     command_index: u32,
-    key: Option<&str>,
+    routing: Option<&str>,
     now: Millis,
 ) -> InvocationId {
     let random = digest(&[
@@ -107,7 +123,7 @@ pub fn child_id(
         &parent_created_at.to_be_bytes(),
         &command_index.to_be_bytes(),
     ]);
-    fresh_id(key, parent.partition_key(), now, random)
+    fresh_id(routing, parent.partition_key(), now, random)
 }
 
 /// Hashes parts with their lengths, so that no two lists of parts collide by concatenation.

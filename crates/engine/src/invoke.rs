@@ -86,7 +86,8 @@ fn existing(tx: &mut Tx<'_>, invoke: &Invoke) -> Result<Option<Invocation>, Engi
         tx.context.schema.handler(&invoke.target.service, &invoke.target.handler),
     ) && service.kind == ServiceKind::Workflow
     {
-        tx.load(identity::workflow_run_id(&service.name, key))?;
+        let scope = invoke.target.scope.as_deref();
+        tx.load(identity::workflow_run_id(scope, &service.name, key))?;
     }
     if invoke.fresh { Ok(None) } else { tx.load(invoke.id) }
 }
@@ -140,6 +141,8 @@ pub fn record(
         _ => 0,
     };
     let mut record = InvocationRecord {
+        scope: invoke.target.scope.clone(),
+        limit_key: invoke.limit_key.clone(),
         service: invoke.target.service.clone(),
         key: invoke.target.key.clone(),
         handler: invoke.target.handler.clone(),

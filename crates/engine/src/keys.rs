@@ -20,9 +20,13 @@
 //! | `o` | outbox | receiving partition u16, sequence number u64 | [`crate::message::Message`] |
 //! | `x` | last outbox sequence number | receiving partition u16 | u64 |
 //! | `n` | last inbound sequence number | sending partition u16 | u64 |
+//! | `u` | level of a scope or limit key | one to three names | [`crate::level::LevelRecord`] |
+//! | `y` | queue for units | three names, never ran u8, position u64 | id |
 //!
 //! Numbers are big-endian, so byte order is number order. *Instance* is service and key, each with
-//! a u16 length in front, so that no two instances share a prefix.
+//! a u16 length in front, so that no two instances share a prefix. That of a scope has the u16
+//! 0xFFFF, which is the length of no service, and its scope in front of both. *Names* are scope and
+//! levels of the limit key ([`crate::level`]), each with a byte 0 behind it.
 //! - Does not own: values ([`crate::record`]); the partition prefix (crate `store`).
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -51,14 +55,18 @@ pub mod tag {
     pub const OUTBOX: u8 = b'o';
     pub const OUTBOX_SEQ: u8 = b'x';
     pub const INBOUND_SEQ: u8 = b'n';
+    pub const LEVEL: u8 = b'u';
+    pub const LIMITED: u8 = b'y';
 }
 
 /// Longest object or workflow key, state key or promise name, in bytes: keys of rows are bounded.
 pub const NAME_BYTES_MAX: usize = 16 * 1024;
 
-/// Service and key of an object or workflow.
+/// Scope, service and key of an object or workflow.
 #[derive(Clone, Copy, Debug)]
 pub struct Instance<'a> {
+    /// Its scope, if it has one.
+    pub scope: Option<&'a str>,
     /// Service name.
     pub service: &'a str,
     /// Object or workflow key.
@@ -240,6 +248,39 @@ pub fn inbound_seq(from: u16) -> Bytes {
     partition(tag::INBOUND_SEQ, from)
 }
 
+/// Key of a level, named from the scope down.
+pub fn level(names: &[&str]) -> Bytes {
+    of_names(tag::LEVEL, names, 0).freeze()
+}
+
+/// Decodes the key of a level.
+pub fn parse_level(key: &[u8]) -> Option<Vec<&str>> {
+    let (tag, rest) = key.split_first()?;
+    let names = std::str::from_utf8(rest.strip_suffix(b"\0")?).ok()?;
+    (*tag == tag::LEVEL).then(|| names.split('\0').collect())
+}
+
+/// Key of a place in the queue for units. A level that the invocation does not have is empty.
+pub fn limited(names: [&str; 3], woken: bool, position: u64) -> Bytes {
+    let mut key = of_names(tag::LIMITED, &names, 9);
+    key.put_u8(u8::from(!woken));
+    key.put_u64(position);
+    key.freeze()
+}
+
+/// Decodes the names of a place in the queue for units.
+pub fn parse_limited(key: &[u8]) -> Option<[&str; 3]> {
+    let names = key.strip_prefix(&[tag::LIMITED])?;
+    let names = std::str::from_utf8(names.get(..names.len().checked_sub(9)?)?).ok()?;
+    let mut names = names.strip_suffix('\0')?.split('\0');
+    Some([names.next()?, names.next()?, names.next()?])
+}
+
+/// Range of the places in the queue for units below a level, or all those of a leaf.
+pub fn limited_range(names: &[&str]) -> (Bytes, Bytes) {
+    prefix_range(of_names(tag::LIMITED, names, 0))
+}
+
 /// Range of all rows of one table.
 pub fn table(tag: u8) -> (Bytes, Bytes) {
     (Bytes::copy_from_slice(&[tag]), Bytes::copy_from_slice(&[tag + 1]))
@@ -264,7 +305,8 @@ pub fn promise_waiters(instance: Instance<'_>, name: &str) -> (Bytes, Bytes) {
 
 /// Length of the part in front of the state key or promise name.
 pub fn instance_prefix_len(instance: Instance<'_>) -> usize {
-    1 + 2 + instance.service.len() + 2 + instance.key.len()
+    let scope = instance.scope.map_or(0, |scope| 2 + 2 + scope.len());
+    1 + scope + 2 + instance.service.len() + 2 + instance.key.len()
 }
 
 /// Decodes the caller at the end of an attached-caller or promise-waiter key.
@@ -312,6 +354,10 @@ fn numbered(tag: u8, id: InvocationId, number: u32) -> Bytes {
 fn of_instance(tag: u8, instance: Instance<'_>, more: usize) -> BytesMut {
     let mut key = BytesMut::with_capacity(instance_prefix_len(instance) + more);
     key.put_u8(tag);
+    if let Some(scope) = instance.scope {
+        key.put_u16(u16::MAX);
+        put_name(&mut key, scope);
+    }
     put_name(&mut key, instance.service);
     put_name(&mut key, instance.key);
     key
@@ -321,6 +367,17 @@ fn positioned(tag: u8, instance: Instance<'_>, position: u64) -> Bytes {
     let mut key = of_instance(tag, instance, 8);
     key.put_u64(position);
     key.freeze()
+}
+
+fn of_names(tag: u8, names: &[&str], more: usize) -> BytesMut {
+    let len: usize = names.iter().map(|name| name.len() + 1).sum();
+    let mut key = BytesMut::with_capacity(1 + len + more);
+    key.put_u8(tag);
+    for name in names {
+        key.put_slice(name.as_bytes());
+        key.put_u8(0);
+    }
+    key
 }
 
 fn partition(tag: u8, partition: u16) -> Bytes {

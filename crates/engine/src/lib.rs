@@ -12,20 +12,23 @@
 //! | - | restart of a completed one as new | Queued, Running | [`restart`] |
 //! | -, Scheduled | `Invoke`, start time; key locked | Queued | [`invoke`] |
 //! | -, Scheduled, Queued | key free or no lock needed | Running | [`invoke`], [`attempt`] |
+//! | where Running begins | a level of the scope or limit key is full | Limited | [`unit`] |
+//! | Limited | its turn, and it fits | Running, next attempt | [`unit`] |
 //! | Running | `Suspension` frame, nothing new | Suspended | [`suspend`] |
 //! | Running | `Suspension` frame, something new | Running, next attempt | [`suspend`] |
 //! | Running | pause, then `Suspension` frame, failed attempt or restart | Paused | [`operator`] |
 //! | Suspended | awaited notification | Running, next attempt | [`journal`] |
 //! | Running | failed attempt | BackingOff, Paused or Completed | [`retry`] |
 //! | BackingOff | retry time, resume | Running, next attempt | [`attempt`] |
-//! | BackingOff | pause | Paused | [`operator`] |
+//! | BackingOff, Limited after an attempt | pause | Paused | [`operator`] |
 //! | Paused | resume, cancel | Running, next attempt | [`operator`] |
 //! | Running | `End` frame | Completed | [`complete`] |
 //! | any but Completed | kill | Completed | [`operator`] |
-//! | Scheduled, Queued | cancel | forgotten | [`operator`] |
+//! | Scheduled, Queued, Limited before any attempt | cancel | forgotten | [`operator`] |
 //! | Completed | retention over, purge | forgotten | [`retention`] |
 //!
-//! - Owns: status, journals and their events, timers, locks, promises, state, waits and the outbox.
+//! - Owns: status, journals and their events, timers, locks, units, promises, state, waits and the
+//!   outbox.
 //! - Does not own: durability (crate `store`), connections and time (crate `server`).
 //! - Invariant: an effect leaves the process only after its step is committed.
 
@@ -41,6 +44,7 @@ pub mod identity;
 pub mod invoke;
 pub mod journal;
 pub mod keys;
+pub mod level;
 pub mod lock;
 pub mod mask;
 pub mod message;
@@ -50,12 +54,14 @@ pub mod record;
 pub mod restart;
 pub mod retention;
 pub mod retry;
+pub mod rules;
 pub mod schema;
 pub mod state_edit;
 pub mod suspend;
 pub mod syscall;
 pub mod timer;
 pub mod tx;
+pub mod unit;
 pub mod wait;
 
 #[cfg(test)]
@@ -132,9 +138,15 @@ pub fn apply(
         Command::Deliver { from, seq, message } => outbox::on_deliver(tx_ref, from, seq, message)?,
         Command::Delivered { to, seq } => outbox::on_delivered(tx_ref, to, seq),
         Command::Recover { id } => attempt::on_recover(tx_ref, id)?,
+        Command::Admit { from } => unit::on_admit(tx_ref, &from)?,
     }
-    while let Some(message) = tx.next_local() {
-        outbox::dispatch(&mut tx, message)?;
+    let mut admitted = 0;
+    loop {
+        while let Some(message) = tx.next_local() {
+            outbox::dispatch(&mut tx, message)?;
+        }
+        if !unit::admit_released(&mut tx, &mut admitted)? {
+            return Ok(tx.finish());
+        }
     }
-    Ok(tx.finish())
 }

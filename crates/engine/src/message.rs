@@ -240,6 +240,10 @@ struct StoredInvoke {
     sender: Bytes,
     #[prost(bool, tag = "10")]
     fresh: bool,
+    #[prost(string, optional, tag = "20")]
+    scope: Option<String>,
+    #[prost(string, optional, tag = "21")]
+    limit_key: Option<String>,
 }
 
 impl StoredInvoke {
@@ -247,6 +251,8 @@ impl StoredInvoke {
         StoredInvoke {
             id: id_bytes(invoke.id),
             fresh: invoke.fresh,
+            scope: invoke.target.scope.clone(),
+            limit_key: invoke.limit_key.clone(),
             service: invoke.target.service.clone(),
             key: invoke.target.key.clone(),
             handler: invoke.target.handler.clone(),
@@ -269,7 +275,13 @@ impl StoredInvoke {
         Some(Invoke {
             id: keys::parse_id(&self.id)?,
             fresh: self.fresh,
-            target: Target { service: self.service, key: self.key, handler: self.handler },
+            target: Target {
+                scope: self.scope,
+                service: self.service,
+                key: self.key,
+                handler: self.handler,
+            },
+            limit_key: self.limit_key,
             input: self.input,
             idempotency_key: self.idempotency_key,
             start_at: self.start_at,

@@ -4,6 +4,8 @@
 //! |---|---|---|---|---|
 //! | Scheduled, Queued | forgotten, 409 `canceled` | forgotten, 409 `killed` | conflict | too early |
 //! | Running | signal 1, no pause | ends with 409 `killed` | at its suspension | no pause |
+//! | Limited before any attempt | as Queued | as Queued | as Queued | as Queued |
+//! | Limited after one | signal 1 | ends | at once | no effect |
 //! | Suspended | signal 1 | ends | no effect | one more attempt |
 //! | BackingOff | signal 1, the back-off stays | ends | at once | the next attempt at once |
 //! | Paused | signal 1, then resumed | ends | no effect | the next attempt |
@@ -43,7 +45,7 @@ pub fn on_cancel(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Resul
         None => Reply::NotFound(id),
         Some(invocation) => match invocation.status() {
             Status::Completed => already_completed(id),
-            Status::Scheduled | Status::Queued => {
+            _ if invocation.never_ran() => {
                 signal(tx, invocation, &cancel_signal())?;
                 Reply::Done
             }
@@ -81,14 +83,14 @@ pub fn on_pause(tx: &mut Tx<'_>, request: RequestId, id: InvocationId) -> Result
                 tx.put(&invocation);
                 Reply::Accept
             }
-            Status::BackingOff => {
-                retry::pause(tx, &mut invocation);
-                Reply::Accept
-            }
-            Status::Suspended | Status::Paused => Reply::Done,
-            Status::Scheduled | Status::Queued | Status::Completed => {
+            status if status == Status::Completed || invocation.never_ran() => {
                 Reply::Conflict(format!("The invocation '{id}' is not running, cannot be paused."))
             }
+            Status::BackingOff | Status::Limited => {
+                retry::pause(tx, &mut invocation)?;
+                Reply::Accept
+            }
+            _ => Reply::Done,
         },
     };
     tx.emit(Effect::Reply(request, reply));
@@ -108,7 +110,7 @@ pub fn on_resume(
             Status::Completed => {
                 Reply::Conflict(format!("The invocation '{id}' is completed, cannot be resumed."))
             }
-            Status::Scheduled | Status::Queued => Reply::TooEarly(format!(
+            _ if invocation.never_ran() => Reply::TooEarly(format!(
                 "The invocation '{id}' is either inboxed or scheduled, cannot be resumed."
             )),
             Status::Running => {
@@ -117,11 +119,16 @@ pub fn on_resume(
                 }
                 Reply::Done
             }
-            Status::Suspended | Status::BackingOff | Status::Paused => {
+            _ => {
                 match pin(tx, &mut invocation, deployment, &format!("resume the invocation '{id}'"))
                 {
                     Pinned::Yes => {
-                        attempt::start(tx, &mut invocation)?;
+                        // One that queues for units will start, wherever it is pinned by then.
+                        if invocation.status() == Status::Limited {
+                            tx.put(&invocation);
+                        } else {
+                            attempt::start(tx, &mut invocation)?;
+                        }
                         Reply::Done
                     }
                     Pinned::Refused(text) => Reply::Invalid(text),
@@ -181,8 +188,8 @@ pub fn kill(tx: &mut Tx<'_>, id: InvocationId) -> Result<Killed, EngineError> {
             tx.emit(Effect::AbortAttempt(id, invocation.attempt()));
             invocation.record.input_open = false;
         }
-        Status::Scheduled | Status::Queued => forget_at_end(&mut invocation),
-        Status::BackingOff | Status::Suspended | Status::Paused => {}
+        _ if invocation.never_ran() => forget_at_end(&mut invocation),
+        _ => {}
     }
     kill_callees(tx, &invocation)?;
     complete::complete(tx, &mut invocation, End::failure(409, "killed"))?;
@@ -197,7 +204,7 @@ fn signal(
 ) -> Result<(), EngineError> {
     let cancel = notification.id == Some(notification::Id::SignalId(signal::CANCEL));
     let status = invocation.status();
-    if cancel && matches!(status, Status::Scheduled | Status::Queued) {
+    if cancel && invocation.never_ran() {
         forget_at_end(&mut invocation);
         return complete::complete(tx, &mut invocation, End::failure(409, "canceled"));
     }

@@ -1,16 +1,18 @@
 //! The stored shapes: what the values of the key table ([`crate::keys`]) contain.
 //!
 //! Every value starts with a version byte ([`VERSION`]); protobuf fields may be added, never reused.
-//! - Owns: the shapes, [`encode`] and [`decode`].
+//! - Owns: the shapes; `record/codec.rs` has [`encode`], [`decode`] and [`JournalEntry`].
 //! - Invariant: journal entries keep the payload bytes of the SDK verbatim.
 
-use bytes::{BufMut, Bytes, BytesMut};
+mod codec;
+
+use bytes::Bytes;
 use prost::Message;
-use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::message::{Failure, Future};
 
 use crate::command::Millis;
-use crate::tx::EngineError;
+
+pub use codec::{JournalEntry, decode, encode};
 
 mod origin;
 mod wait;
@@ -39,6 +41,8 @@ pub enum Status {
     Paused = 5,
     /// Ended; kept for its retention.
     Completed = 6,
+    /// Could run, but a level of its scope or limit key is full.
+    Limited = 7,
 }
 
 /// Stored form of [`crate::schema::HandlerKind`].
@@ -202,6 +206,15 @@ pub struct InvocationRecord {
     /// Decides jitter and nothing else: counts every failed attempt.
     #[prost(uint32, tag = "36")]
     pub failures_total: u32,
+    /// Scope that it was invoked in; part of its identity.
+    #[prost(string, optional, tag = "50")]
+    pub scope: Option<String>,
+    /// Levels below the scope whose limits count, `l1` or `l1/l2`.
+    #[prost(string, optional, tag = "51")]
+    pub limit_key: Option<String>,
+    /// Position in the queue for units.
+    #[prost(uint64, tag = "52")]
+    pub limited_position: u64,
 }
 
 /// A caller that awaits a result.
@@ -287,61 +300,4 @@ pub struct PromiseRecord {
     /// When it was completed.
     #[prost(uint64, tag = "2")]
     pub completed_at: Millis,
-}
-
-/// One entry of a journal.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JournalEntry {
-    /// When it was stored.
-    pub at: Millis,
-    /// Type and payload, verbatim.
-    pub frame: Frame,
-}
-
-impl JournalEntry {
-    /// Encodes as version, type u16, time u64, payload.
-    pub fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(11 + self.frame.payload.len());
-        out.put_u8(VERSION);
-        out.put_u16(self.frame.ty.0);
-        out.put_u64(self.at);
-        out.put_slice(&self.frame.payload);
-        out.freeze()
-    }
-
-    /// Decodes without copying the payload.
-    pub fn decode(key: &[u8], value: &Bytes) -> Result<JournalEntry, EngineError> {
-        check_version(key, value)?;
-        let (Some(ty), Some(at)) = (value.get(1..3), value.get(3..11)) else {
-            return Err(EngineError::corrupt(key, "a journal entry is too short"));
-        };
-        let ty = MessageType(u16::from_be_bytes([ty[0], ty[1]]));
-        let at = u64::from_be_bytes(at.try_into().unwrap_or_default());
-        Ok(JournalEntry { at, frame: Frame::new(ty, value.slice(11..)) })
-    }
-}
-
-/// Encodes a stored value with its version byte.
-pub fn encode<M: Message>(message: &M) -> Bytes {
-    let mut out = BytesMut::with_capacity(1 + message.encoded_len());
-    out.put_u8(VERSION);
-    message.encode_raw(&mut out);
-    out.freeze()
-}
-
-/// Decodes a stored value; `key` is named in the error.
-pub fn decode<M: Message + Default>(key: &[u8], value: &Bytes) -> Result<M, EngineError> {
-    check_version(key, value)?;
-    M::decode(value.slice(1..)).map_err(|error| EngineError::corrupt(key, &error.to_string()))
-}
-
-fn check_version(key: &[u8], value: &Bytes) -> Result<(), EngineError> {
-    match value.first() {
-        Some(&VERSION) => Ok(()),
-        Some(found) => Err(EngineError::corrupt(
-            key,
-            &format!("version {found} is not supported, only {VERSION}: use a newer server"),
-        )),
-        None => Err(EngineError::corrupt(key, "the value is empty")),
-    }
 }

@@ -62,15 +62,13 @@ pub fn on_restart_as_new(
 fn refusal(tx: &Tx<'_>, old: &Invocation) -> Option<Reply> {
     let (id, record) = (old.id, &old.record);
     match old.status() {
-        Status::Scheduled | Status::Queued => {
+        _ if old.never_ran() => {
             return Some(Reply::TooEarly(format!(
                 "The invocation '{id}' cannot be restarted because it's not running yet."
             )));
         }
-        Status::Running | Status::BackingOff | Status::Suspended | Status::Paused => {
-            return Some(Reply::Conflict(format!("The invocation '{id}' is still running.")));
-        }
         Status::Completed => {}
+        _ => return Some(Reply::Conflict(format!("The invocation '{id}' is still running."))),
     }
     if old.kind().workflow() {
         return Some(Reply::Unsupported(format!(
@@ -114,12 +112,14 @@ fn restart_completed(
         id,
         fresh: true,
         target: Target {
+            scope: old.record.scope.clone(),
             service: old.record.service.clone(),
             key: old.record.key.clone(),
             handler: old.record.handler.clone(),
         },
         input: Bytes::new(),
         idempotency_key: None,
+        limit_key: old.record.limit_key.clone(),
         start_at: None,
         caller: None,
         source: Source::Ingress,

@@ -135,7 +135,7 @@ pub fn purge(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError
 pub fn forget_expired_run(tx: &mut Tx<'_>, reader: &Invocation) -> Result<(), EngineError> {
     if reader.kind() == Kind::SharedWorkflow {
         let instance = reader.instance();
-        tx.load(identity::workflow_run_id(instance.service, instance.key))?;
+        tx.load(identity::workflow_run_id(instance.scope, instance.service, instance.key))?;
     }
     Ok(())
 }

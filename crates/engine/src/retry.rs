@@ -13,7 +13,6 @@ use crate::command::{AttemptFailure, AttemptId, Millis};
 use crate::complete::{self, End};
 use crate::effect::Effect;
 use crate::event;
-use crate::keys;
 use crate::mask::mask_secrets;
 use crate::message::Outcome;
 use crate::record::{Status, StoredFailure};
@@ -148,12 +147,12 @@ fn settle(
     }
     event::failed(tx, invocation, &failure)?;
     invocation.record.last_failure = Some(failure);
-    pause(tx, invocation);
-    Ok(())
+    pause(tx, invocation)
 }
 
 /// Parks an invocation without a live attempt until an operator resumes it.
-pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
+pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
+    attempt::land(tx, invocation)?;
     event::paused(tx, invocation);
     let record = &mut invocation.record;
     record.set_status(Status::Paused);
@@ -162,8 +161,8 @@ pub fn pause(tx: &mut Tx<'_>, invocation: &mut Invocation) {
     record.next_retry_at = None;
     record.failed_attempts = 0;
     record.modified_at = tx.now();
-    tx.delete(keys::in_flight(invocation.id));
     tx.put(invocation);
+    Ok(())
 }
 
 /// `min(initial * factor^(n-1), max)` plus up to a quarter of jitter. The jitter is a hash of the

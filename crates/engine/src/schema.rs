@@ -7,8 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use reveille_protocol::id::DeploymentId;
+
+use crate::rules::Rules;
 
 /// An immutable view of everything registered. A new registration builds a new schema.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,8 @@ pub struct Schema {
     pub services: BTreeMap<String, ServiceSchema>,
     /// Every deployment that may still run attempts, by id.
     pub deployments: BTreeMap<DeploymentId, DeploymentSchema>,
+    /// Limits of scopes and limit keys.
+    pub rules: Arc<Rules>,
 }
 
 impl Schema {

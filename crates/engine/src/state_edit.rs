@@ -87,8 +87,9 @@ pub fn apply_after_run(tx: &mut Tx<'_>, run: &mut Invocation) -> Result<(), Engi
 }
 
 fn replace_object(tx: &mut Tx<'_>, edit: StateEdit) -> Result<Reply, EngineError> {
-    let (service, key) = (edit.service.clone(), edit.key.clone());
-    let instance = Instance { service: &service, key: &key };
+    let (scope, service, key) = (edit.scope.clone(), edit.service.clone(), edit.key.clone());
+    let scope = scope.as_deref();
+    let instance = Instance { scope, service: &service, key: &key };
     if let Some(refusal) = check_version(tx, instance, edit.version)? {
         return Ok(refusal);
     }
@@ -108,10 +109,11 @@ fn replace_object(tx: &mut Tx<'_>, edit: StateEdit) -> Result<Reply, EngineError
 }
 
 fn replace_workflow(tx: &mut Tx<'_>, edit: StateEdit) -> Result<Reply, EngineError> {
-    let (service, key) = (edit.service.clone(), edit.key.clone());
-    let instance = Instance { service: &service, key: &key };
+    let (scope, service, key) = (edit.scope.clone(), edit.service.clone(), edit.key.clone());
+    let scope = scope.as_deref();
+    let instance = Instance { scope, service: &service, key: &key };
     // Loading it forgets an expired run, and its state with it.
-    let run = tx.load(identity::workflow_run_id(&service, &key))?;
+    let run = tx.load(identity::workflow_run_id(scope, &service, &key))?;
     if let Some(refusal) = check_version(tx, instance, edit.version)? {
         return Ok(refusal);
     }

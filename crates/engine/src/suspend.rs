@@ -51,17 +51,16 @@ pub fn on_suspension(
     if invocation.record.pause_requested {
         // Remembered, because an administrator may answer it by name while nobody wakes up.
         wait::remember(tx, &mut invocation, &await_tree::leaves(&tree))?;
-        retry::pause(tx, &mut invocation);
-        return Ok(());
+        return retry::pause(tx, &mut invocation);
     }
     if wake {
         return attempt::start(tx, &mut invocation);
     }
+    attempt::land(tx, &invocation)?;
     invocation.record.set_status(Status::Suspended);
     let listed = await_tree::leaves(&tree);
     invocation.record.awaiting = Some(tree);
     invocation.record.modified_at = tx.now();
-    tx.delete(keys::in_flight(invocation.id));
     wait::list(tx, &mut invocation, &listed)?;
     tx.put(&invocation);
     Ok(())

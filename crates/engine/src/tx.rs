@@ -4,7 +4,7 @@
 //! - Does not own: rules; those are the modules that take a [`Tx`].
 //! - Invariant: nothing reaches the view. A step that fails half-way leaves no trace.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use reveille_protocol::id::InvocationId;
@@ -100,9 +100,15 @@ impl Invocation {
         self.record.kind()
     }
 
-    /// Service and key; plain services have the empty key.
+    /// True while it exists and no attempt of it ever started.
+    pub fn never_ran(&self) -> bool {
+        self.record.attempt == 0 && self.status() != Status::Completed
+    }
+
+    /// Scope, service and key; plain services have the empty key.
     pub fn instance(&self) -> keys::Instance<'_> {
         keys::Instance {
+            scope: self.record.scope.as_deref(),
             service: &self.record.service,
             key: self.record.key.as_deref().unwrap_or_default(),
         }
@@ -127,12 +133,21 @@ pub struct Tx<'a> {
     writes: BTreeMap<Bytes, Option<Bytes>>,
     effects: Vec<Effect>,
     local: VecDeque<Message>,
+    /// Levels (keys of their rows) below which somebody may run now.
+    admissions: BTreeSet<Bytes>,
 }
 
 impl<'a> Tx<'a> {
     /// Begins a step.
     pub fn new(view: &'a dyn View, context: &'a Context<'a>) -> Tx<'a> {
-        Tx { context, view, writes: BTreeMap::new(), effects: Vec::new(), local: VecDeque::new() }
+        Tx {
+            context,
+            view,
+            writes: BTreeMap::new(),
+            effects: Vec::new(),
+            local: VecDeque::new(),
+            admissions: BTreeSet::new(),
+        }
     }
 
     /// Ends the step.
@@ -245,6 +260,22 @@ impl<'a> Tx<'a> {
     /// Takes the next message to an invocation of this partition.
     pub fn next_local(&mut self) -> Option<Message> {
         self.local.pop_front()
+    }
+
+    /// Remembers to look at the end of the step who may run below a level, named by its row.
+    pub fn admit_below(&mut self, level: Bytes) {
+        self.admissions.insert(level);
+    }
+
+    /// True when that is to be done for a level or one below it.
+    pub fn admits_within(&self, level: &Bytes) -> bool {
+        let next = self.admissions.range(level.clone()..).next();
+        next.is_some_and(|next| next.starts_with(level))
+    }
+
+    /// Takes the next level below which somebody may run.
+    pub fn next_admission(&mut self) -> Option<Bytes> {
+        self.admissions.pop_first()
     }
 
     /// Reads a sequence number; 0 when there is none yet.

@@ -87,6 +87,11 @@ pub const DEPLOYMENTS_MAX: usize = 10_000;
 
 /// Entries of the state of one key that the admin API shows.
 pub const STATE_ENTRIES_SHOWN: usize = 10_000;
+/// Concurrency rules that the registry keeps.
+pub const RULES_MAX: usize = 1_000;
+
+/// Longest description of a concurrency rule, in bytes.
+pub const RULE_DESCRIPTION_BYTES: usize = 1024;
 
 /// Largest request body at the admin API, in bytes.
 pub const ADMIN_BODY_BYTES: usize = 32 << 20;

@@ -112,7 +112,7 @@ async fn a_corrupt_row_stops_its_partition_and_is_named() {
     let disk = store.control();
     let world = World::start(store, ServerConfig::default()).await;
     world.begin_review("broken").await;
-    let id = identity::workflow_run_id("reviews", "broken");
+    let id = identity::workflow_run_id(None, "reviews", "broken");
     let partition = PartitionId(identity::partition_of(id, 2));
     disk.crash();
     let store = disk.reopen();
@@ -130,7 +130,7 @@ async fn a_corrupt_row_stops_its_partition_and_is_named() {
     let expected = format!("partition {} is stopped: row i:{row} is corrupt", partition.0);
     assert!(refused.text().contains(&expected), "{}", refused.text());
     let other = ["a", "b", "c", "d"].into_iter().find(|key| {
-        identity::partition_of(identity::workflow_run_id("reviews", key), 2) != partition.0
+        identity::partition_of(identity::workflow_run_id(None, "reviews", key), 2) != partition.0
     });
     let other = other.expect("four keys are enough for two partitions");
     world.begin_review(other).await;

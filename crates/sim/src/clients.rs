@@ -138,6 +138,9 @@ impl World {
     /// A client does something.
     pub fn on_client(&mut self) -> Checked {
         let request = RequestId(0);
+        if self.scoped && self.rng.one_in(10) {
+            self.change_rules();
+        }
         let known = self.rng.pick_any(&self.known).map(|(id, _)| id);
         let roll = self.rng.below(118);
         match (roll, known) {
@@ -173,21 +176,25 @@ impl World {
         Ok(())
     }
 
-    fn invoke(&mut self) {
-        let callee = programs::callee(&mut self.rng, LEVEL_TOP);
+    /// Sends an invocation.
+    pub fn invoke(&mut self) {
+        let callee = programs::callee(&mut self.rng, LEVEL_TOP, self.scoped);
         let key = Some(callee.key.clone()).filter(|key| !key.is_empty());
         let target = Target {
+            scope: callee.scope.map(str::to_owned),
             service: callee.service.to_owned(),
-            key: key.clone(),
+            key,
             handler: callee.handler.to_owned(),
         };
         let id = match &callee.idempotency_key {
-            _ if callee.handler == "run" => identity::workflow_run_id(&target.service, &callee.key),
+            _ if callee.handler == "run" => {
+                identity::workflow_run_id(callee.scope, &target.service, &callee.key)
+            }
             Some(idempotency_key) => identity::idempotent_id(&target, idempotency_key),
             None => {
                 let placement = self.rng.next();
                 let random = u128::from(self.rng.next()) << 64 | u128::from(self.rng.next());
-                identity::fresh_id(key.as_deref(), placement, self.now, random)
+                identity::fresh_id(target.routing_text(), placement, self.now, random)
             }
         };
         let delay = self.rng.pick(&[0, 0, 0, 0, 5, 400, 2000]);
@@ -201,6 +208,7 @@ impl World {
             target,
             input: prost::Message::encode_to_vec(&input).into(),
             idempotency_key: callee.idempotency_key,
+            limit_key: callee.limit_key.map(str::to_owned),
             start_at: (delay > 0).then_some(self.now + delay),
             caller: None,
             source: Source::Ingress,

@@ -103,6 +103,9 @@ const EXPECTED: &[&str] = &[
     "effect Send",
     "effect Acknowledge",
     "effect StateEditDropped",
+    "effect AdmitLater",
+    "rules changed",
+    "status Limited",
     "reply Accepted",
     "reply Result",
     "reply WorkflowAlreadyInvoked",
@@ -187,6 +190,7 @@ pub fn command(command: &Command) -> &'static str {
         Command::Deliver { .. } => "Deliver",
         Command::Delivered { .. } => "Delivered",
         Command::Recover { .. } => "Recover",
+        Command::Admit { .. } => "Admit",
     }
 }
 
@@ -196,7 +200,12 @@ pub fn show(command: &Command) -> String {
         Command::Invoke { invoke, wait, .. } => {
             let target = &invoke.target;
             let (service, handler, key) = (&target.service, &target.handler, &target.key);
-            format!("Invoke {} {service}/{key:?}/{handler} wait={wait}", invoke.id)
+            let scope = target.scope.as_deref().unwrap_or_default();
+            let limit_key = invoke.limit_key.as_deref().unwrap_or_default();
+            format!(
+                "Invoke {} {scope}@{service}/{key:?}/{handler} {limit_key} wait={wait}",
+                invoke.id
+            )
         }
         Command::Frames { id, attempt, frames } => {
             format!("Frames {id} attempt {attempt}: {}", names(frames))
@@ -224,6 +233,7 @@ pub fn effect(effect: &Effect) -> &'static str {
         Effect::Send(..) => "effect Send",
         Effect::StateEditDropped { .. } => "effect StateEditDropped",
         Effect::Acknowledge(..) => "effect Acknowledge",
+        Effect::AdmitLater(_) => "effect AdmitLater",
     }
 }
 
@@ -297,5 +307,6 @@ pub fn status(status: Status) -> &'static str {
         Status::Suspended => "status Suspended",
         Status::Paused => "status Paused",
         Status::Completed => "status Completed",
+        Status::Limited => "status Limited",
     }
 }

@@ -24,6 +24,7 @@ use reveille_store::memory::MemoryStore;
 use reveille_store::{Batch, Lease, StoreError};
 
 use crate::mutant::{Mutant, forgetful, hurries, mislay};
+use crate::units::beginning;
 
 /// Batches that may wait for durability at the same time. Small, so that the window fills.
 pub const BATCHES_IN_FLIGHT: usize = 3;
@@ -94,6 +95,8 @@ pub struct Driver {
     pub waiting: VecDeque<(InvocationId, AttemptId)>,
     /// Retries by time.
     pub retries: BTreeSet<(Millis, InvocationId, AttemptId)>,
+    /// Keys from which those who queue for units are to be looked for.
+    pub admissions: VecDeque<Bytes>,
     /// When the next turn is planned.
     pub turn_at: Option<Millis>,
     unconfirmed: BTreeMap<(u16, u64), (Bytes, Millis)>,
@@ -128,6 +131,7 @@ impl Driver {
             attempts: BTreeMap::new(),
             waiting: VecDeque::new(),
             retries: BTreeSet::new(),
+            admissions: VecDeque::new(),
             turn_at: None,
             unconfirmed: BTreeMap::new(),
             overlay: Overlay::default(),
@@ -161,9 +165,11 @@ impl Driver {
         around: &Around<'_>,
         command: Command,
     ) -> Result<(usize, Vec<Effect>), EngineError> {
+        let unlimited = (around.mutant == Mutant::LimitsIgnored)
+            .then(|| Schema { rules: Arc::default(), ..around.schema.clone() });
         let context = Context {
             now: around.now,
-            schema: around.schema,
+            schema: unlimited.as_ref().unwrap_or(around.schema),
             partition: self.lease.partition.0,
             partitions: around.partitions,
             secret_key: around.secret_key,
@@ -295,6 +301,11 @@ impl Driver {
                 commands.push(Command::Recover { id });
             }
         }
+        let (start, end) = keys::table(tag::LIMITED);
+        if !view.scan(&start, &end, 1)?.is_empty() {
+            self.admissions.push_back(beginning());
+        }
+        let view = self.view(around);
         let (start, end) = keys::table(tag::OUTBOX);
         let rows = view.scan(&start, &end, usize::MAX)?;
         if around.mutant != Mutant::OutboxForgotten {
@@ -308,6 +319,13 @@ impl Driver {
             self.timers = forgetful();
         }
         Ok(commands)
+    }
+
+    /// The rules have changed: others may run.
+    pub fn on_rules(&mut self, mutant: Mutant) {
+        if mutant != Mutant::RulesUnheard {
+            self.admissions.push_back(beginning());
+        }
     }
 
     /// Remembers a message until it is confirmed.
@@ -371,6 +389,7 @@ impl Driver {
         match self.mode {
             Mode::Full(at) => return Some(at),
             Mode::Stopped => return None,
+            Mode::Serving if !self.admissions.is_empty() => return Some(0),
             Mode::Serving => {}
         }
         let room = self.in_flight.len() < BATCHES_IN_FLIGHT;

@@ -40,7 +40,7 @@ impl World {
     pub fn edit_state(&mut self) {
         let service = self.rng.pick(&["object", "object", "lazy", "flow"]).to_owned();
         let key = format!("k{}", self.rng.below(3));
-        let instance = Instance { service: &service, key: &key };
+        let instance = Instance { scope: None, service: &service, key: &key };
         let id = InvocationId::from_parts(identity::partition_key_of(&key), 0);
         let partition = identity::partition_of(id, self.partitions());
         let version = self.rng.one_in(3).then(|| {
@@ -65,7 +65,7 @@ impl World {
             refused: false,
             ask: self.asks.len(),
         });
-        let edit = Box::new(StateEdit { service, key, entries, version });
+        let edit = Box::new(StateEdit { scope: None, service, key, entries, version });
         self.ask_once(Command::ReplaceState { request: RequestId(0), edit }, id, 0);
     }
 

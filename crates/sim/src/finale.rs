@@ -30,8 +30,12 @@ impl World {
         self.plan(0, Event::Restart);
         self.run_until(self.now + ROUND_MS)?;
         self.retire();
+        if self.scoped && self.rng.one_in(2) {
+            self.crowd()?;
+        }
         for _ in 0..ROUNDS {
             self.check_asleep()?;
+            self.check_queues()?;
             let open = self.open();
             if open.is_empty() {
                 break;

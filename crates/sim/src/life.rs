@@ -126,6 +126,8 @@ pub fn check_step(id: InvocationId, old: &InvocationRecord, new: &InvocationReco
     let allowed = match after {
         Status::Scheduled => before == Status::Scheduled,
         Status::Queued => matches!(before, Status::Scheduled | Status::Queued),
+        // A handler may suspend and be woken within one step, and find its unit taken.
+        Status::Limited => before != Status::Completed,
         Status::Suspended => matches!(before, Status::Running | Status::Suspended),
         Status::Running | Status::BackingOff | Status::Paused => before != Status::Completed,
         Status::Completed => true,

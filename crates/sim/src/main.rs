@@ -37,6 +37,7 @@ mod state_model;
 mod tests;
 mod trace;
 mod turns;
+mod units;
 mod world;
 
 use std::process::ExitCode;

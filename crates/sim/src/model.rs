@@ -25,7 +25,8 @@ use crate::observer::{Change, Observer};
 use crate::state_model::State;
 use crate::trace::{Checked, invariant, violation};
 
-type Key = (String, String);
+/// Names an object or workflow.
+pub type Key = (String, String);
 
 /// What the model knows.
 #[derive(Default)]
@@ -388,6 +389,11 @@ fn is_failure(outcome: &Outcome, code: u32, text: &str) -> bool {
     matches!(outcome, Outcome::Failure(f) if f.code == code && f.message.contains(text))
 }
 
-fn instance(record: &InvocationRecord) -> Key {
-    (record.service.clone(), record.key.clone().unwrap_or_default())
+/// Names an object or workflow: scope and service, and the key.
+pub fn instance(record: &InvocationRecord) -> Key {
+    let service = match &record.scope {
+        Some(scope) => format!("{scope}@{}", record.service),
+        None => record.service.clone(),
+    };
+    (service, record.key.clone().unwrap_or_default())
 }

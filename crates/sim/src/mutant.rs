@@ -70,6 +70,12 @@ pub enum Mutant {
     EditUnderHandler,
     /// After a take-over the timers are read only when something else happens.
     NoFirstTurn,
+    /// Partitions do not hear of new rules.
+    RulesUnheard,
+    /// Those for whom a step had no room left are not looked for again.
+    AdmissionsForgotten,
+    /// Limits are not looked at.
+    LimitsIgnored,
 }
 
 impl Mutant {
@@ -102,6 +108,9 @@ impl Mutant {
         Mutant::EditForgotten,
         Mutant::EditUnderHandler,
         Mutant::NoFirstTurn,
+        Mutant::RulesUnheard,
+        Mutant::AdmissionsForgotten,
+        Mutant::LimitsIgnored,
     ];
 }
 
@@ -131,7 +140,7 @@ pub fn mislay(writes: Writes, edit: &StateEdit, mutant: Mutant) -> Writes {
     match mutant {
         Mutant::EditForgotten => Vec::new(),
         Mutant::EditUnderHandler if waits => {
-            let instance = Instance { service: &edit.service, key: &edit.key };
+            let instance = Instance { scope: None, service: &edit.service, key: &edit.key };
             let rows = edit.entries.iter();
             rows.map(|(name, value)| (keys::state(instance, name), Some(value.clone()))).collect()
         }

@@ -18,6 +18,7 @@ use reveille_store::{Batch, Epoch, Lease};
 
 use crate::life::{Life, LifeKey, awakeable_of, check_step, is_early, settle};
 use crate::trace::{Checked, invariant, violation};
+use crate::units::Units;
 
 /// The durable history.
 #[derive(Default)]
@@ -37,6 +38,8 @@ pub struct Observer {
     last_active: BTreeMap<(String, String), LifeKey>,
     /// Every status that was ever durable.
     pub statuses: BTreeSet<Status>,
+    /// Units in use.
+    pub units: Units,
     /// Changes to lives since they were last taken, for the checkers.
     pub changed: Vec<Change>,
 }
@@ -113,6 +116,7 @@ impl Observer {
                 None => self.rows[partition].remove(key),
             };
         }
+        self.units.check()?;
         match self.active.iter().find(|(_, ids)| ids.len() > 1) {
             Some((instance, ids)) => {
                 violation(invariant::LOCK, format!("{instance:?} is held by {ids:?}"))
@@ -165,6 +169,7 @@ impl Observer {
         if known {
             check_step(id, &life.record, &record)?;
         }
+        self.units.on_change(Some(&life.record), Some(&record));
         life.record = record;
         self.statuses.insert(life.record.status());
         self.changed.extend(settle(id, life));
@@ -180,7 +185,7 @@ impl Observer {
         }
         let active =
             life.is_open() && !matches!(life.record.status(), Status::Scheduled | Status::Queued);
-        let instance = (life.record.service.clone(), life.record.key.clone().unwrap_or_default());
+        let instance = crate::model::instance(&life.record);
         let ids = self.active.entry(instance.clone()).or_default();
         if active {
             let this = (id, life.created_at);
@@ -196,6 +201,9 @@ impl Observer {
 
     fn on_forgotten(&mut self, id: InvocationId) -> Checked {
         if let Some(life) = self.lives.get_mut(&id).and_then(|lives| lives.last_mut()) {
+            if !life.forgotten {
+                self.units.on_change(Some(&life.record), None);
+            }
             life.forgotten = true;
             if life.kind == Kind::WorkflowRun {
                 self.changed.push(Change::Forgotten(id));

@@ -144,6 +144,11 @@ impl Machine<'_> {
         Ok(self.one(handle)?.map(|result| self.observe_result(&result)))
     }
 
+    /// Scopes and limit keys exist from version 7 on.
+    fn within(&self, name: Option<&'static str>) -> Option<String> {
+        name.filter(|_| self.attempt.version >= 7).map(str::to_owned)
+    }
+
     fn op_call(&mut self, callee: &Callee, later: bool) -> Result<Result<(), Failure>, Stop> {
         let id_id = self.completion_id();
         let id = self.completion_id();
@@ -153,11 +158,21 @@ impl Machine<'_> {
             parameter: callee.input.clone().into(),
             key: callee.key.clone(),
             idempotency_key: callee.idempotency_key.clone(),
+            scope: self.within(callee.scope),
+            limit_key: self.within(callee.limit_key),
             invocation_id_notification_idx: id_id,
             result_completion_id: id,
             ..CallCommand::default()
         };
-        self.send(MessageType::CALL_COMMAND, &command)?;
+        let frame = Frame::message(MessageType::CALL_COMMAND, &command);
+        self.command(frame, |known, made| {
+            // An attempt on another version leaves the scope out, or does not.
+            let unscoped = |frame: &Frame| {
+                let decoded = frame.decode::<CallCommand>().ok();
+                decoded.map(|call| CallCommand { scope: None, limit_key: None, ..call })
+            };
+            unscoped(known) == unscoped(made)
+        })?;
         self.called.push(id_id);
         self.now_or_later(Handle::Completion(id), later)
     }
@@ -172,6 +187,8 @@ impl Machine<'_> {
             invoke_time,
             key: callee.key.clone(),
             idempotency_key: callee.idempotency_key.clone(),
+            scope: self.within(callee.scope),
+            limit_key: self.within(callee.limit_key),
             invocation_id_notification_idx: id_id,
             ..OneWayCallCommand::default()
         };
@@ -179,7 +196,12 @@ impl Machine<'_> {
         self.command(frame, |known, made| {
             let timeless = |frame: &Frame| {
                 let decoded = frame.decode::<OneWayCallCommand>().ok();
-                decoded.map(|command| OneWayCallCommand { invoke_time: 0, ..command })
+                decoded.map(|command| OneWayCallCommand {
+                    invoke_time: 0,
+                    scope: None,
+                    limit_key: None,
+                    ..command
+                })
             };
             timeless(known) == timeless(made)
         })?;

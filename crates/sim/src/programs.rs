@@ -7,6 +7,7 @@
 use reveille_engine::record::Kind;
 
 use crate::rng::Rng;
+use crate::units::{LIMIT_KEYS, SCOPES};
 
 /// One step of a handler.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,6 +120,10 @@ pub struct Callee {
     pub handler: &'static str,
     /// Key; empty for plain services.
     pub key: String,
+    /// Scope.
+    pub scope: Option<&'static str>,
+    /// Limit key; needs a scope.
+    pub limit_key: Option<&'static str>,
     /// Idempotency key.
     pub idempotency_key: Option<String>,
     /// The input.
@@ -150,8 +155,9 @@ pub fn input(level: u8, number: u64) -> String {
 pub fn program(input: &str, kind: Kind) -> Program {
     let (level, number) = input.split_once(':').unwrap_or(("0", "0"));
     let level: u8 = level.parse().unwrap_or(0);
-    let mut rng = Rng::new(number.parse().unwrap_or(0));
-    let mut draw = Draw { rng: &mut rng, level, kind };
+    let number = number.parse().unwrap_or(0);
+    let mut rng = Rng::new(number);
+    let mut draw = Draw { rng: &mut rng, level, kind, scoped: number >= SCOPED };
     let len = draw.rng.between(1, 6);
     let mut ops: Vec<Op> = (0..len).map(|_| draw.op()).collect();
     if rng.one_in(2) {
@@ -173,8 +179,11 @@ pub const TARGETS: &[(&str, &str, bool, u8)] = &[
     ("plain", "go", false, 2),
 ];
 
-/// Draws somebody to call at or below a level.
-pub fn callee(rng: &mut Rng, level_max: u8) -> Callee {
+/// Numbers of programs from here on call in scopes, too.
+const SCOPED: u64 = 1 << 20;
+
+/// Draws somebody to call at or below a level, now and then in a scope if there are any.
+pub fn callee(rng: &mut Rng, level_max: u8, scoped: bool) -> Callee {
     let below: Vec<_> = TARGETS.iter().filter(|target| target.3 <= level_max).collect();
     let (service, handler, keyed, level) =
         **below.get(rng.index(below.len())).unwrap_or(&&TARGETS[0]);
@@ -184,9 +193,18 @@ pub fn callee(rng: &mut Rng, level_max: u8) -> Callee {
     // The same idempotency key always comes with the same input, as clients do.
     let number = match (&idempotency_key, handler) {
         (Some(name), _) => u64::from(name.as_bytes()[1]) * 7 + u64::from(level),
-        (None, _) => rng.below(1 << 20),
+        (None, _) => rng.below(SCOPED),
     };
-    Callee { service, handler, key, idempotency_key, input: input(level, number) }
+    if !scoped {
+        let (scope, limit_key) = (None, None);
+        let input = input(level, number);
+        return Callee { service, handler, key, scope, limit_key, idempotency_key, input };
+    }
+    let scope = (!rng.one_in(3)).then(|| rng.pick(SCOPES));
+    let limit_key = rng.pick(LIMIT_KEYS);
+    let limit_key = Some(limit_key).filter(|key| scope.is_some() && !key.is_empty());
+    let input = input(level, number + SCOPED);
+    Callee { service, handler, key, scope, limit_key, idempotency_key, input }
 }
 
 /// The kind of a handler of [`TARGETS`].
@@ -227,6 +245,7 @@ struct Draw<'a> {
     rng: &'a mut Rng,
     level: u8,
     kind: Kind,
+    scoped: bool,
 }
 
 impl Draw<'_> {
@@ -266,7 +285,7 @@ impl Draw<'_> {
     }
 
     fn call(&mut self) -> Op {
-        let callee = callee(self.rng, self.level - 1);
+        let callee = callee(self.rng, self.level - 1, self.scoped);
         match self.rng.below(4) {
             0 => Op::Send(callee, 0),
             1 => Op::Send(callee, self.rng.between(1, 800)),

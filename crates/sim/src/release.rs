@@ -70,6 +70,12 @@ impl World {
                 }
                 self.post(partition, to, Command::Deliver { from: partition, seq, message });
             }
+            Effect::AdmitLater(from) => {
+                let forgotten = self.mutant == Mutant::AdmissionsForgotten;
+                if let Some((driver, _)) = self.driver(at).filter(|_| !forgotten) {
+                    driver.admissions.push_back(from);
+                }
+            }
             Effect::Acknowledge(from, seq) => {
                 self.post(partition, from, Command::Delivered { to: partition, seq });
             }

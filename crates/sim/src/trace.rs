@@ -30,6 +30,7 @@ pub mod invariant {
     pub const SECRET: &str = "6 nothing public completes a wait";
     pub const ONE_ATTEMPT: &str = "7 one live attempt";
     pub const LOCK: &str = "one exclusive handler per key, in order";
+    pub const LIMIT: &str = "no more run at a time than a limit says";
     pub const STATE: &str = "state is what the handlers wrote";
     pub const ROWS: &str = "rows agree with each other";
 }

@@ -150,6 +150,7 @@ impl World {
         self.due_timers(at)?;
         let Some((driver, _)) = self.driver(at) else { return Ok(()) };
         let mut commands = driver.due_retries(now);
+        commands.extend(driver.admissions.drain(..).map(|from| Command::Admit { from }));
         let places = self.attempts_max;
         let Some((driver, _)) = self.driver(at) else { return Ok(()) };
         let free = places.saturating_sub(driver.attempts.len()).min(driver.waiting.len());

@@ -149,6 +149,8 @@ pub struct World {
     pub attempts_max: usize,
     /// True while the disk has no space.
     pub disk_full: bool,
+    /// True when the workload has scopes and rules.
+    pub scoped: bool,
     /// Steps so far.
     pub steps: u64,
     events: BTreeMap<(Millis, u64), Event>,
@@ -193,6 +195,7 @@ impl World {
             decided: BTreeSet::new(),
             attempts_max,
             disk_full: false,
+            scoped: seed % 3 == 2,
             steps: 0,
             events: BTreeMap::new(),
             event_last: 0,
@@ -273,6 +276,19 @@ impl World {
         let process = &self.processes[at.process];
         let driver = process.drivers.get(&at.partition);
         process.alive && driver.is_some_and(|d| d.mode == crate::driver::Mode::Serving)
+    }
+
+    /// Every partition of every living process, superseded or not.
+    pub fn everywhere(&self) -> Vec<At> {
+        let living = self.processes.iter().enumerate().filter(|(_, process)| process.alive);
+        living
+            .flat_map(|(number, process)| {
+                process
+                    .drivers
+                    .keys()
+                    .map(move |partition| At { process: number, partition: *partition })
+            })
+            .collect()
     }
 
     /// The driver of a partition and what it needs.

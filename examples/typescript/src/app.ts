@@ -15,6 +15,7 @@ import { account, archive, cabinet } from "./account.ts";
 import { approval } from "./approval.ts";
 import { caller, payout } from "./caller.ts";
 import { combinators } from "./combinators.ts";
+import { desk } from "./desk.ts";
 import { door } from "./door.ts";
 import { meeting, room } from "./meeting.ts";
 import { notifier } from "./notifier.ts";
@@ -30,8 +31,8 @@ const { TLS_CERT, TLS_KEY } = process.env;
 
 const handler = restate.createEndpointHandler({
   services: [
-    account, approval, archive, cabinet, caller, combinators, door, meeting, notifier, patient,
-    payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
+    account, approval, archive, cabinet, caller, combinators, desk, door, meeting, notifier,
+    patient, payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
   ],
   bidirectional: mode === "bidi",
   identityKeys,

@@ -12,23 +12,29 @@ use reveille_protocol::message::{
     CallCommand, Header, InputCommand, OneWayCallCommand, Value, notification,
 };
 
-use super::{await_completion, caller, check_completion_id, check_name};
+use super::{await_completion, caller, check_completion_id};
 use crate::command::{Invoke, Source, Target};
 use crate::frames::{Stop, violation};
 use crate::identity;
 use crate::journal::{append_command, complete_now};
+use crate::level::{check_name, parse_limit_key};
 use crate::message::{Message, id_bytes};
 use crate::record::Pending;
 use crate::schema::{HandlerKind, ServiceKind};
 use crate::tx::{Invocation, Tx, decode_payload};
 
+/// First version of the service protocol with scopes and limit keys.
+const SCOPE_VERSION: u32 = 7;
+
 pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: CallCommand = decode_payload(&frame.payload)?;
     check_completion_id(tx, invocation, command.result_completion_id)?;
-    check_scope(command.scope.as_deref(), command.limit_key.as_deref())?;
+    let scope = check_scope(invocation, command.scope)?;
+    let limit_key = check_limit_key(invocation, scope.as_deref(), command.limit_key)?;
     let idempotency_key = command.idempotency_key;
     let (service, handler) = (command.service_name, command.handler_name);
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
+    let target = Target { scope, ..target };
     let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
@@ -40,6 +46,7 @@ pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> R
         target,
         input: input(command.headers, command.parameter),
         idempotency_key,
+        limit_key,
         start_at: None,
         caller: Some(caller(invocation, command.result_completion_id)),
         source: Source::Handler(invocation.id),
@@ -53,10 +60,12 @@ pub fn on_one_way_call(
     frame: &Frame,
 ) -> Result<(), Stop> {
     let command: OneWayCallCommand = decode_payload(&frame.payload)?;
-    check_scope(command.scope.as_deref(), command.limit_key.as_deref())?;
+    let scope = check_scope(invocation, command.scope)?;
+    let limit_key = check_limit_key(invocation, scope.as_deref(), command.limit_key)?;
     let idempotency_key = command.idempotency_key;
     let (service, handler) = (command.service_name, command.handler_name);
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
+    let target = Target { scope, ..target };
     let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
@@ -66,6 +75,7 @@ pub fn on_one_way_call(
         target,
         input: input(command.headers, command.parameter),
         idempotency_key,
+        limit_key,
         start_at: Some(command.invoke_time).filter(|at| *at > tx.now()),
         caller: None,
         source: Source::Handler(invocation.id),
@@ -81,8 +91,8 @@ fn resolve(
     handler: String,
     idempotency_key: Option<&str>,
 ) -> Result<Target, Stop> {
-    check_name("object key", key.as_bytes())?;
-    check_name("idempotency key", idempotency_key.unwrap_or_default().as_bytes())?;
+    super::check_name("object key", key.as_bytes())?;
+    super::check_name("idempotency key", idempotency_key.unwrap_or_default().as_bytes())?;
     let Some((found, handler_schema)) = tx.context.schema.handler(&service, &handler) else {
         return Err(violation(
             "RT0018",
@@ -110,16 +120,52 @@ fn resolve(
         return Err(violation("RT0017", text));
     }
     let key = found.kind.keyed().then_some(key);
-    Ok(Target { service, key, handler })
+    Ok(Target { scope: None, service, key, handler })
 }
 
-fn check_scope(scope: Option<&str>, limit_key: Option<&str>) -> Result<(), Stop> {
-    let given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
-    if given(scope) || given(limit_key) {
-        let text = "scopes and limit keys are not supported by this server yet".to_owned();
+/// Checks the scope of a command; an empty one is none.
+pub fn check_scope(caller: &Invocation, scope: Option<String>) -> Result<Option<String>, Stop> {
+    let Some(scope) = scope.filter(|scope| !scope.is_empty()) else { return Ok(None) };
+    check_version(caller, "a scope")?;
+    match check_name(&scope) {
+        Ok(()) => Ok(Some(scope)),
+        Err(error) => {
+            Err(violation("RT0017", format!("failed precondition: bad scope value: {error}")))
+        }
+    }
+}
+
+/// Checks the limit key of a command; an empty one is none.
+fn check_limit_key(
+    caller: &Invocation,
+    scope: Option<&str>,
+    limit_key: Option<String>,
+) -> Result<Option<String>, Stop> {
+    let Some(limit_key) = limit_key.filter(|key| !key.is_empty()) else { return Ok(None) };
+    check_version(caller, "a limit key")?;
+    if scope.is_none() {
+        let text = "failed precondition: limit-key requires a scope to be set".to_owned();
         return Err(violation("RT0017", text));
     }
-    Ok(())
+    match parse_limit_key(&limit_key) {
+        Ok(limit_key) => Ok(Some(limit_key)),
+        Err(error) => {
+            Err(violation("RT0017", format!("failed precondition: invalid limit-key: {error}")))
+        }
+    }
+}
+
+/// The fields exist from version 7 on. Ignoring them would run what should wait, or wait elsewhere.
+fn check_version(caller: &Invocation, what: &str) -> Result<(), Stop> {
+    let version = caller.record.protocol_version;
+    if version >= SCOPE_VERSION {
+        return Ok(());
+    }
+    let text = format!(
+        "{what} needs service protocol version {SCOPE_VERSION}, this attempt speaks {version}; \
+         register the deployment again with a newer SDK"
+    );
+    Err(violation("RT0017", text))
 }
 
 /// The id of the callee and whether it is fresh: derived from the target when that is idempotent,
@@ -132,13 +178,14 @@ fn callee_id(
 ) -> (InvocationId, bool) {
     let handler = tx.context.schema.handler(&target.service, &target.handler);
     let run = handler.is_some_and(|(_, handler)| handler.kind == HandlerKind::Workflow);
+    let scope = target.scope.as_deref();
     match (run, target.key.as_deref(), idempotency_key) {
-        (true, Some(key), _) => (identity::workflow_run_id(&target.service, key), false),
+        (true, Some(key), _) => (identity::workflow_run_id(scope, &target.service, key), false),
         (_, _, Some(idempotency_key)) => (identity::idempotent_id(target, idempotency_key), false),
-        (_, key, None) => {
+        (_, _, None) => {
             let record = &parent.record;
-            let index = record.commands_len;
-            (identity::child_id(parent.id, record.created_at, index, key, tx.now()), true)
+            let (index, routing) = (record.commands_len, target.routing_text());
+            (identity::child_id(parent.id, record.created_at, index, routing, tx.now()), true)
         }
     }
 }

@@ -9,6 +9,7 @@ use reveille_protocol::message::{
 };
 use reveille_protocol::signal;
 
+use super::call::check_scope;
 use super::{await_completion, caller, check_completion_id};
 use crate::command::Target;
 use crate::frames::{Stop, violation};
@@ -74,7 +75,7 @@ pub fn on_complete_awakeable(
 
 pub fn on_attach(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Result<(), Stop> {
     let command: AttachInvocationCommand = decode_payload(&frame.payload)?;
-    let target = attach_target(command.target)?;
+    let target = attach_target(invocation, command.target)?;
     ask_for_result(tx, invocation, frame, target, command.result_completion_id, true)
 }
 
@@ -84,7 +85,7 @@ pub fn on_get_output(
     frame: &Frame,
 ) -> Result<(), Stop> {
     let command: GetInvocationOutputCommand = decode_payload(&frame.payload)?;
-    let target = attach_target(command.target)?;
+    let target = attach_target(invocation, command.target)?;
     ask_for_result(tx, invocation, frame, target, command.result_completion_id, false)
 }
 
@@ -104,14 +105,20 @@ fn ask_for_result(
     Ok(())
 }
 
-fn attach_target(target: Option<attach_invocation_command::Target>) -> Result<InvocationId, Stop> {
+fn attach_target(
+    caller: &Invocation,
+    target: Option<attach_invocation_command::Target>,
+) -> Result<InvocationId, Stop> {
     match target {
         Some(attach_invocation_command::Target::InvocationId(id)) => parse_invocation_id(&id),
         Some(attach_invocation_command::Target::WorkflowTarget(workflow)) => {
-            Ok(identity::workflow_run_id(&workflow.workflow_name, &workflow.workflow_key))
+            let scope = check_scope(caller, workflow.scope)?;
+            let (name, key) = (&workflow.workflow_name, &workflow.workflow_key);
+            Ok(identity::workflow_run_id(scope.as_deref(), name, key))
         }
         Some(attach_invocation_command::Target::IdempotentRequestTarget(request)) => {
             let target = Target {
+                scope: check_scope(caller, request.scope)?,
                 service: request.service_name,
                 key: request.service_key,
                 handler: request.handler_name,

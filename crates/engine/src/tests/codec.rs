@@ -105,6 +105,9 @@ fn invocation_record() -> InvocationRecord {
         queued_at: Some(25),
         events_total: 26,
         state_edits: 27,
+        scope: Some("sc".into()),
+        limit_key: Some("l1/l2".into()),
+        limited_position: 24,
     }
 }
 
@@ -113,9 +116,15 @@ fn messages() -> Vec<Message> {
         Message::Invoke(Box::new(Invoke {
             id: id(),
             fresh: key.is_some(),
-            target: Target { service: "O".into(), key: key.map(Into::into), handler: "x".into() },
+            target: Target {
+                scope: key.map(Into::into),
+                service: "O".into(),
+                key: key.map(Into::into),
+                handler: "x".into(),
+            },
             input: "in".into(),
             idempotency_key: key.map(Into::into),
+            limit_key: key.map(Into::into),
             start_at: Some(9),
             caller,
             source,

@@ -143,13 +143,6 @@ fn preconditions_of_calls() {
             abort(#1/1) end(#1/1) retry(#1/1 @111) #1 BackingOff [Input] failure(500 RT0017 failed precondition: an idempotency key was given for the run handler of workflow 'W', which is idempotent by its key already)
         "#]],
         ),
-        (
-            "send(1,T/h,scope=a)",
-            expect![[r#"
-            start(#1/1 v7 [Input]) reply(r1 accepted #1)
-            abort(#1/1) end(#1/1) retry(#1/1 @111) #1 BackingOff [Input] failure(500 RT0017 scopes and limit keys are not supported by this server yet)
-        "#]],
-        ),
     ] {
         check(&format!("send S/h #1; pass 7\n#1 {frame}; show #1"), expected);
     }

@@ -184,8 +184,8 @@ fn call(world: &World, awaited: bool, arguments: &[&str]) -> Frame {
         headers: Vec::new(),
         key: target.key.unwrap_or_default(),
         idempotency_key: option("ik=").map(str::to_owned),
-        scope: option("scope=").map(str::to_owned),
-        limit_key: None,
+        scope: target.scope,
+        limit_key: option("lk=").map(str::to_owned),
         invocation_id_notification_idx: arguments[0].parse().expect("a completion id"),
         result_completion_id: if awaited { arguments[1].parse().expect("an id") } else { 0 },
         name: String::new(),
@@ -202,7 +202,7 @@ fn call(world: &World, awaited: bool, arguments: &[&str]) -> Frame {
         key: command.key,
         idempotency_key: command.idempotency_key,
         scope: command.scope,
-        limit_key: None,
+        limit_key: command.limit_key,
         invocation_id_notification_idx: command.invocation_id_notification_idx,
         name: String::new(),
     };
@@ -271,7 +271,7 @@ fn attach(world: &World, name: &str, result_completion_id: u32, arguments: &[&st
             Target::WorkflowTarget(WorkflowTarget {
                 workflow_name: target.service,
                 workflow_key: target.key.expect("a workflow has a key"),
-                scope: None,
+                scope: target.scope,
             })
         }
         [request, idempotency_key] => {
@@ -281,7 +281,7 @@ fn attach(world: &World, name: &str, result_completion_id: u32, arguments: &[&st
                 service_key: target.key,
                 handler_name: target.handler,
                 idempotency_key: (*idempotency_key).to_owned(),
-                scope: None,
+                scope: target.scope,
             })
         }
         _ => panic!("not an attach target: {arguments:?}"),

@@ -95,7 +95,7 @@ fn keys_of_callees_that_do_not_fit_are_violations() {
 fn state_beyond_the_bound_is_sent_partially() {
     let mut world = World::new();
     let half = bytes::Bytes::from(vec![b'x'; EAGER_STATE_BYTES_MAX / 2]);
-    let instance = Instance { service: "O", key: "k" };
+    let instance = Instance { scope: None, service: "O", key: "k" };
     for (state_key, expected) in [("a", 1), ("b", 1), ("c", 1)] {
         let row = keys::state(instance, state_key.as_bytes());
         world.partitions[0].0.insert(row, half.clone());

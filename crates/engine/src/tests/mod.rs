@@ -35,10 +35,12 @@ mod retention;
 mod retries;
 mod rows;
 mod runs;
+mod scopes;
 mod signals;
 mod state;
 mod state_edits;
 mod suspension;
+mod units;
 mod waits;
 
 pub(crate) use frame::tree;

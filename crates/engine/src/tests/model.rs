@@ -1,11 +1,14 @@
 //! The naive model of suspension: the rule of the protocol, evaluated over the whole tree and all news
 //! each time. The engine settles trees step by step; both must agree that a sleeper may sleep.
 
+use std::collections::BTreeMap;
+
 use reveille_protocol::message::{CombinatorType, Future, Notification};
 
 use crate::await_tree::Leaf;
 use crate::journal::is_failure;
 use crate::keys::{self, tag};
+use crate::level::Levels;
 use crate::record::{InvocationRecord, JournalEntry, Status, decode};
 
 use super::world::World;
@@ -31,6 +34,52 @@ pub fn nobody_sleeps_too_long(world: &World) {
             assert!(!goes_on(tree, &news), "{tree:?} sleeps on {news:?}: {:#?}", world.output);
         }
     }
+}
+
+/// Units in use by level, counted from the records.
+pub type Usage = BTreeMap<Vec<String>, u32>;
+
+/// Counts the units in use in a partition, without the rows that the engine keeps for them.
+pub fn usage(world: &World, partition: u16) -> Usage {
+    let mut usage = Usage::new();
+    for record in scoped(world, partition) {
+        if matches!(record.status(), Status::Running | Status::BackingOff) {
+            for level in Levels::of(&record).expect("only those with a scope").iter() {
+                *usage.entry(owned(level)).or_default() += 1;
+            }
+        }
+    }
+    usage
+}
+
+/// Checks that no level went beyond its limit in a step, and that whoever queues would not fit.
+pub fn limits_are_kept(world: &World, partition: u16, before: &Usage) {
+    let after = usage(world, partition);
+    let limit = |level: &[&str]| world.schema.rules.limit(level).map(|limit| limit.concurrency);
+    for (level, used) in &after {
+        let names: Vec<&str> = level.iter().map(String::as_str).collect();
+        let grew = *used > before.get(level).copied().unwrap_or(0);
+        let over = limit(&names).is_some_and(|limit| *used > limit);
+        assert!(!(grew && over), "{level:?} uses {used}: {:#?}", world.output);
+    }
+    for record in scoped(world, partition) {
+        let levels = Levels::of(&record).expect("only those with a scope");
+        let used = |level: &[&str]| after.get(&owned(level)).copied().unwrap_or(0);
+        let full = |level: &[&str]| limit(level).is_some_and(|limit| used(level) >= limit);
+        let kept_back = record.status() != Status::Limited || levels.iter().any(full);
+        assert!(kept_back, "{record:?} queues for nothing: {:#?}", world.output);
+    }
+}
+
+fn owned(level: &[&str]) -> Vec<String> {
+    level.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn scoped(world: &World, partition: u16) -> Vec<InvocationRecord> {
+    let (start, end) = keys::table(tag::INVOCATION);
+    let rows = world.partitions[usize::from(partition)].0.range(start..end);
+    let records = rows.map(|(key, value)| decode(key, value).expect("a record decodes"));
+    records.filter(|record: &InvocationRecord| record.scope.is_some()).collect()
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -7,7 +7,7 @@ use super::script;
 use super::world::World;
 
 /// Statements of which random scripts are made. `#n` is one of the invocations, `N` an id.
-const STATEMENTS: [&str; 61] = [
+const STATEMENTS: [&str; 69] = [
     "#n run(N) propose!(N,v)",
     "#n run(N)",
     "#n propose(N,v)",
@@ -69,9 +69,17 @@ const STATEMENTS: [&str; 61] = [
     "purge-journal #n",
     "tick 40",
     "recover",
+    "rules s=1",
+    "rules s=2 s/*=1",
+    "rules *=3 s/a/*=1 -s=1",
+    "rules s=!",
+    "#n call(N,N1,s@T/h,lk=b)",
+    "#n call(N,N1,s@O/k/x,lk=a/y)",
+    "#n send(N,s@W/k/run,lk=a)",
+    "#n suspend(s1)",
 ];
 
-const INVOCATIONS: [&str; 8] = [
+const INVOCATIONS: [&str; 13] = [
     "invoke S/h #1 ik=a",
     "send O/k/x #2",
     "send O/k/x #3 ik=b",
@@ -80,6 +88,11 @@ const INVOCATIONS: [&str; 8] = [
     "send W/k/s #6",
     "send S/h #7 p1",
     "send O/k2/x #8 ik=c at=+100",
+    "send s@S/h #9 lk=a",
+    "send s@S/h #10 lk=a/x",
+    "send s@O/k/x #11 lk=b",
+    "send s@W/k/s #12",
+    "send s@S/h #13 ik=a lk=a/y at=+50",
 ];
 
 const WORLDS: [&str; 6] = [
@@ -93,7 +106,7 @@ const WORLDS: [&str; 6] = [
 
 #[test]
 fn random_scripts_keep_the_rows_consistent() {
-    for seed in 0..150_u64 {
+    for seed in 0..200_u64 {
         let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let mut below = |end: usize| {
             random ^= random << 13;
@@ -106,13 +119,13 @@ fn random_scripts_keep_the_rows_consistent() {
         for statement in INVOCATIONS {
             script::statement(&mut world, statement);
         }
-        for step in 0..60 {
+        for step in 0..80 {
             let statement = match below(12) {
                 0 => INVOCATIONS[below(INVOCATIONS.len())].to_owned(),
                 1 => "deliver".to_owned(),
                 _ => STATEMENTS[below(STATEMENTS.len())]
-                    .replace("#n", &format!("#{}", 1 + below(8)))
-                    .replace("#m", &format!("#{}", 1 + below(8)))
+                    .replace("#n", &format!("#{}", 1 + below(INVOCATIONS.len())))
+                    .replace("#m", &format!("#{}", 1 + below(INVOCATIONS.len())))
                     .replace("N1", &format!("{}", 101 + below(4)))
                     .replace('N', &format!("{}", 1 + below(4))),
             };

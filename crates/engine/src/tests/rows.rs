@@ -50,7 +50,7 @@ fn outbox_keys_are_read_back_and_sorted_by_number() {
 
 #[test]
 fn callers_are_read_back() {
-    let instance = Instance { service: "W", key: "k" };
+    let instance = Instance { scope: None, service: "W", key: "k" };
     for id in ids() {
         let caller = Caller { id, created_at: u64::MAX - 1, completion_id: 3 };
         for key in [keys::attached(ids()[1], &caller), keys::promise_waiter(instance, "p", &caller)]
@@ -75,16 +75,21 @@ fn ranges_hold_their_own_rows_and_no_others() {
         }
     }
     let instances = [("O", "k"), ("O", "k2"), ("O", ""), ("Ok", ""), ("", "Ok"), ("O", "\u{ff}")];
-    for (service, key) in instances {
-        let range = keys::of_instance_range(tag::STATE, Instance { service, key });
-        for other in instances {
-            let instance = Instance { service: other.0, key: other.1 };
+    let scopes = [None, Some("O"), Some("s"), Some("s2")];
+    let instances: Vec<_> = instances
+        .into_iter()
+        .flat_map(|(service, key)| scopes.map(|scope| Instance { scope, service, key }))
+        .collect();
+    let name = |instance: &Instance<'_>| format!("{instance:?}");
+    for own in &instances {
+        let range = keys::of_instance_range(tag::STATE, *own);
+        for instance in instances.iter().copied() {
             let row = keys::state(instance, b"a");
-            assert_eq!(contains(&range, &row), other == (service, key));
+            assert_eq!(contains(&range, &row), name(&instance) == name(own));
             assert_eq!(&row[keys::instance_prefix_len(instance)..], b"a");
         }
     }
-    let instance = Instance { service: "W", key: "k" };
+    let instance = Instance { scope: None, service: "W", key: "k" };
     let caller = Caller { id: ids()[1], created_at: 1, completion_id: 1 };
     let range = keys::promise_waiters(instance, "p");
     assert!(contains(&range, &keys::promise_waiter(instance, "p", &caller)));
@@ -97,7 +102,7 @@ fn ranges_hold_their_own_rows_and_no_others() {
 
 #[test]
 fn queue_positions_sort_as_numbers() {
-    let instance = Instance { service: "O", key: "k" };
+    let instance = Instance { scope: None, service: "O", key: "k" };
     let keys: Vec<_> = [0, 1, 255, 256, u64::MAX].map(|at| keys::queue(instance, at)).into();
     assert!(keys.is_sorted());
 }
@@ -118,6 +123,9 @@ fn full_world() -> World {
         "resolve #3.18 v",
         "#5 call(1,2,O/b/x) call(3,4,O/c/x)",
         "#6 out(v) end",
+        "rules sc=1",
+        "send sc@S/h #7 lk=a/b",
+        "send sc@S/h #8 lk=a/b",
     ] {
         script::statement(&mut world, statement);
     }
@@ -141,14 +149,14 @@ fn every_missing_row_is_found() {
             assert_eq!(found, !free.contains(&missing[0]), "without {missing:?}");
         }
     }
-    assert_eq!(tags.len(), 16, "a row of every table is needed: {tags:?}");
+    assert_eq!(tags.len(), 18, "a row of every table is needed: {tags:?}");
 }
 
 #[test]
 fn every_row_too_many_is_found() {
     let world = full_world();
     let [zero, nine, _] = ids();
-    let instance = Instance { service: "O", key: "other" };
+    let instance = Instance { scope: None, service: "O", key: "other" };
     let caller = Caller { id: nine, created_at: 1, completion_id: 1 };
     let timer = Timer { due: 1, kind: TimerKind::Start, id: nine, number: 0 };
     let rows = &world.partitions[0].0;
@@ -164,6 +172,8 @@ fn every_row_too_many_is_found() {
         (keys::wait(1, nine, 1, 0), Bytes::new()),
         (keys::in_flight(nine), Bytes::new()),
         (keys::outbox(5, 1), Bytes::new()),
+        (keys::level(&["other"]), encode(&crate::level::LevelRecord::default())),
+        (keys::limited(["sc", "", ""], false, 7), crate::message::id_bytes(zero)),
         (Bytes::from_static(b"?"), Bytes::new()),
         (Bytes::new(), Bytes::new()),
     ] {
@@ -176,7 +186,7 @@ fn every_row_too_many_is_found() {
 fn a_record_that_contradicts_itself_is_found() {
     let world = full_world();
     type Change = fn(&mut InvocationRecord);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 10] = [
         ("#1", |record| record.journal_len += 1),
         ("#1", |record| record.commands_len += 1),
         ("#1", |record| record.pending_len += 1),
@@ -185,6 +195,8 @@ fn a_record_that_contradicts_itself_is_found() {
         ("#3", |record| record.awaiting = None),
         ("#3", |record| record.waits.clear()),
         ("#2", |record| record.queue_position += 1),
+        ("#7", |record| record.limit_key = Some("a".to_owned())),
+        ("#8", |record| record.limited_position += 1),
     ];
     for (at, (alias, change)) in changes.into_iter().enumerate() {
         let key = keys::invocation(world.id(alias));

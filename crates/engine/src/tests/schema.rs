@@ -1,9 +1,11 @@
 //! The schema of the scripts: service `S`, object `O`, workflow `W`, one deployment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reveille_protocol::id::DeploymentId;
 
+use crate::rules::{Rule, Rules, parse_pattern};
 use crate::schema::{
     DeploymentSchema, HandlerKind, HandlerOptions, HandlerSchema, InputRule, OnMaxAttempts,
     OutputRule, RetryPolicy, Schema, ServiceKind, ServiceSchema,
@@ -23,6 +25,7 @@ pub struct Options {
     pub without: Option<String>,
     pub missing: Option<String>,
     pub gone: bool,
+    pub rules: Arc<Rules>,
 }
 
 impl Default for Options {
@@ -45,11 +48,25 @@ impl Default for Options {
             without: None,
             missing: None,
             gone: false,
+            rules: Arc::default(),
         }
     }
 }
 
 impl Options {
+    /// Reads the statement `rules`.
+    pub fn set_rules(&mut self, words: &[&str]) {
+        let rules = words.iter().map(|word| {
+            let (disabled, word) =
+                word.strip_prefix('-').map_or((false, *word), |word| (true, word));
+            let (pattern, limit) = word.split_once('=').expect("a pattern and a limit");
+            let concurrency = (limit != "!").then(|| limit.parse().expect("a limit"));
+            let pattern = parse_pattern(pattern).expect("a pattern");
+            (pattern, Rule { concurrency, disabled, ..Rule::default() })
+        });
+        self.rules = Arc::new(Rules { version: 1, by_pattern: rules.collect() });
+    }
+
     /// Reads one word of the statement `with`.
     pub fn set(&mut self, word: &str) {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
@@ -106,6 +123,7 @@ pub fn build(options: &Options) -> Schema {
             .map(|(name, kind, handlers)| (name.to_owned(), service(options, name, kind, handlers)))
             .collect(),
         deployments,
+        rules: Arc::clone(&options.rules),
     }
 }
 

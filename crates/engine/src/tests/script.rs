@@ -5,6 +5,8 @@
 //! | `with v6 rr max=3` | options of the schema (`schema.rs`) |
 //! | `partitions 2` | more than one partition, before anything else |
 //! | `invoke S/h #1`, `send O/k/x #2` | an ingress call or send; `ik=`, `at=+ms`, `p1` may follow |
+//! | | a target in a scope is `s@O/k/x`; `lk=a/b` is a limit key |
+//! | `rules s=2 s/*=1 -x=3 y=!` | replaces the rules; `-` disables, `!` is without limit |
 //! | `#1 run(1) end` | frames from the current attempt of `#1`; `#1/1` is attempt 1 (`frame.rs`),
 //! | | `#1/1'` that of a former life of the id |
 //! | `failed #1 text`, `idle #1`, `expired #1`, `admitted #1` | what the invoker reports |
@@ -64,6 +66,13 @@ pub fn statement(world: &mut World, text: &str) {
                 }
             }
         }
+        "rules" => {
+            world.options.set_rules(words);
+            world.schema = schema::build(&world.options);
+            for partition in 0..world.partitions_len() {
+                world.apply(partition, Command::Admit { from: Bytes::new() });
+            }
+        }
         "recover" => recover(world),
         "deliver" => world.deliver(),
         "hand" => {
@@ -119,15 +128,21 @@ pub fn outcome(text: &str) -> Outcome {
     }
 }
 
-/// `S/h`, or `O/key/h`.
+/// `S/h`, or `O/key/h`, with `scope@` in front.
 pub fn target(text: &str) -> Target {
+    let (scope, text) = split_scope(text);
     let parts: Vec<&str> = text.split('/').collect();
     let (key, handler) = match parts[1..] {
         [handler] => (None, handler),
         [key, handler] => (Some(key.to_owned()), handler),
         _ => panic!("not a target: {text}"),
     };
-    Target { service: parts[0].to_owned(), key, handler: handler.to_owned() }
+    let scope = scope.map(str::to_owned);
+    Target { scope, service: parts[0].to_owned(), key, handler: handler.to_owned() }
+}
+
+fn split_scope(text: &str) -> (Option<&str>, &str) {
+    text.split_once('@').map_or((None, text), |(scope, text)| (Some(scope), text))
 }
 
 /// `#1.17`, `#1.17?` with a wrong secret, or a minted `$a`.
@@ -155,10 +170,13 @@ fn invoke(world: &mut World, waits: bool, words: &[&str]) {
     let request = world.request();
     let id = match (&target.key, &idempotency_key) {
         (Some(key), _) if target.handler == "run" => {
-            identity::workflow_run_id(&target.service, key)
+            identity::workflow_run_id(target.scope.as_deref(), &target.service, key)
         }
         (_, Some(key)) => identity::idempotent_id(&target, key),
-        (key, None) => identity::fresh_id(key.as_deref(), placement, world.now, request.0.into()),
+        (_, None) => {
+            let random = request.0.into();
+            identity::fresh_id(target.routing_text(), placement, world.now, random)
+        }
     };
     world.name(id, words[1]);
     let value = Some(Value { content: "in".into() });
@@ -170,6 +188,7 @@ fn invoke(world: &mut World, waits: bool, words: &[&str]) {
         target,
         input: input.encode_to_vec().into(),
         idempotency_key,
+        limit_key: option("lk=").map(str::to_owned),
         start_at,
         caller: None,
         source: Source::Ingress,
@@ -186,11 +205,15 @@ fn recover(world: &mut World) {
     for id in ids {
         world.apply_to(id, Command::Recover { id });
     }
+    for partition in 0..world.partitions_len() {
+        world.apply(partition, Command::Admit { from: Bytes::new() });
+    }
 }
 
 fn state(world: &mut World, text: &str) {
+    let (scope, text) = split_scope(text);
     let (service, key) = text.split_once('/').expect("a service and a key");
-    let instance = Instance { service, key };
+    let instance = Instance { scope, service, key };
     let (start, end) = keys::of_instance_range(tag::STATE, instance);
     let len = keys::instance_prefix_len(instance);
     let rows = world.partitions.iter().flat_map(|rows| rows.0.range(start.clone()..end.clone()));
@@ -204,18 +227,20 @@ fn state(world: &mut World, text: &str) {
 
 /// Replaces the state of a key.
 fn edit(world: &mut World, words: &[&str]) {
-    let (service, key) = words[0].split_once('/').expect("a service and a key");
+    let (scope, text) = split_scope(words[0]);
+    let (service, key) = text.split_once('/').expect("a service and a key");
     let versioned = words.get(1) == Some(&"v");
     let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
     let entries = words[1..].iter().filter_map(|word| word.split_once('='));
     let edit = StateEdit {
+        scope: scope.map(str::to_owned),
         service: service.to_owned(),
         key: key.to_owned(),
         entries: entries.map(|(name, value)| (bytes(name), bytes(value))).collect(),
         version: versioned.then_some(world.state_seen),
     };
     let request = world.request();
-    let id = InvocationId::from_parts(identity::partition_key_of(key), 0);
+    let id = InvocationId::from_parts(identity::partition_key_of(scope.unwrap_or(key)), 0);
     world.apply_to(id, Command::ReplaceState { request, edit: Box::new(edit) });
 }
 

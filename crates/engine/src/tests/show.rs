@@ -46,6 +46,7 @@ pub fn effect(world: &mut World, effect: &Effect) -> String {
         }
         Effect::Acknowledge(to, seq) => format!("acknowledge(p{to} {seq})"),
         Effect::StateEditDropped { service, key } => format!("dropped({service}/{key})"),
+        Effect::AdmitLater(_) => "admit later".to_owned(),
     }
 }
 
@@ -145,6 +146,12 @@ fn attempt(world: &mut World, start: &AttemptStart) -> String {
     }
     if let Some(key) = message.idempotency_key {
         shown += &format!(" key {key}");
+    }
+    if let Some(scope) = message.scope {
+        shown += &format!(" scope {scope}");
+    }
+    if let Some(limit_key) = message.limit_key {
+        shown += &format!(" limit key {limit_key}");
     }
     shown + ")"
 }

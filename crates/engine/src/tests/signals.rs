@@ -73,6 +73,36 @@ fn a_running_bidirectional_attempt_gets_signals_in_order() {
 }
 
 #[test]
+fn a_signal_to_one_that_backs_off_or_is_suspended_is_kept_in_order() {
+    check(
+        "with rr; send S/h #1; send S/h #2; #1 error(500,no)
+         #2 signal(#1,go,a) signal(#1,stop,b) signal(#1,go,c); show #1
+         tick 200; #1 suspend(all('late,'go))
+         #2 signal(#1,go,d) signal(#1,late,e) signal(#1,late,f)",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2) end(#1/1) retry(#1/1 @104)
+            #1 BackingOff [Input 'go=a 'stop=b 'go=c] failure(500 RT0007 no)
+            start(#1/2 v7 [Input 'go=a 'stop=b 'go=c]) end(#1/2)
+            start(#1/3 v7 [Input 'go=a 'stop=b 'go=c 'go=d 'late=e])
+        "#]],
+    );
+}
+
+#[test]
+fn a_signal_from_another_partition_arrives_once_and_in_order() {
+    check(
+        "partitions 2; send S/h #1; send S/h #2 p1; #1 suspend('go)
+         #2 signal(#1,go,a) signal(#1,go,b)
+         hand 1 0 2; show #1; hand 1 0 1; hand 1 0 1; hand 1 0 2; hand 1 0 1; hand 1 0 2; show #1",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) start(#2/1 v7 [Input]) reply(r2 accepted #2) end(#1/1)
+            send(p0 1 signal #1) send(p0 2 signal #1)
+            #1 Suspended [Input] wait(signal go @0 attempt 1) acknowledge(p1 1) start(#1/2 v7 [Input 'go=a]) acknowledge(p1 1) acknowledge(p1 2) forward(#1/2 'go=b) acknowledge(p1 1) acknowledge(p1 2) #1 Running [Input 'go=a 'go=b]
+        "#]],
+    );
+}
+
+#[test]
 fn a_signal_to_nobody_is_ignored() {
     check(
         "send S/h #1; send S/h #2; #2 out(x) end

@@ -72,6 +72,10 @@ pub struct World {
     pub trees: BTreeMap<InvocationId, Future>,
     /// Effects of the last command.
     pub effects: Vec<Effect>,
+    /// Where those who queue for units are to be looked for later.
+    pub admissions: Vec<(u16, Bytes)>,
+    /// True once anything was invoked in a scope.
+    pub scoped: bool,
 }
 
 impl World {
@@ -95,6 +99,8 @@ impl World {
             writes_len: 0,
             trees: BTreeMap::new(),
             effects: Vec::new(),
+            admissions: Vec::new(),
+            scoped: false,
         }
     }
 
@@ -150,6 +156,8 @@ impl World {
     /// Applies a command, commits its step, checks the rows and shows the effects.
     pub fn apply(&mut self, partition: u16, command: Command) {
         let shown = format!("{command:?}");
+        self.scoped |= shown.contains("scope: Some");
+        let used = self.scoped.then(|| super::model::usage(self, partition));
         let context = Context {
             now: self.now,
             schema: &self.schema,
@@ -184,6 +192,14 @@ impl World {
             self.output.push(shown);
         }
         self.effects = step.effects;
+        if let Some((_, from)) = self.admissions.pop() {
+            let effects = std::mem::take(&mut self.effects);
+            self.apply(partition, Command::Admit { from });
+            self.effects.splice(..0, effects);
+        }
+        if let Some(used) = used {
+            super::model::limits_are_kept(self, partition, &used);
+        }
     }
 
     fn carry_out(&mut self, partition: u16, effect: &Effect) {
@@ -192,6 +208,7 @@ impl World {
                 self.attempts.insert(start.id, start.attempt);
             }
             Effect::RetryAt(id, attempt, at) => self.retries.push((*id, *attempt, *at)),
+            Effect::AdmitLater(from) => self.admissions.push((partition, from.clone())),
             Effect::Send(to, seq, message) => {
                 self.mail.push((partition, *to, *seq, message.clone()));
             }

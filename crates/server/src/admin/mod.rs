@@ -7,6 +7,7 @@
 //! | `/services…` | `services` |
 //! | `/services/{service}/state` | `state` |
 //! | `/invocations/{id}…` | `invocations` |
+//! | `/limits/rules…` | `rules` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
 //!
@@ -19,6 +20,7 @@ mod access;
 mod deployments;
 mod invocations;
 mod problem;
+mod rules;
 mod services;
 mod simple;
 mod state;
@@ -32,7 +34,7 @@ mod tests;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{any, delete, get, patch, post},
+    routing::{any, delete, get, patch, post, put},
 };
 
 pub use self::access::AdminAccess;
@@ -103,6 +105,8 @@ fn routes() -> Router<Admin> {
         .route("/invocations/{invocation}/restart-as-new", patch(invocations::restart_as_new))
         .route("/invocations/{invocation}/purge", patch(invocations::purge))
         .route("/invocations/{invocation}/purge-journal", patch(invocations::purge_journal))
+        .route("/limits/rules", put(rules::put).get(rules::list))
+        .route("/limits/rules/bulk-delete", post(rules::delete))
         .route("/waits", get(wait_list::list))
         .route("/waits/{invocation}/{wait}/resolve", post(wait_control::resolve))
         .route("/waits/{invocation}/{wait}/reject", post(wait_control::reject))

@@ -82,7 +82,12 @@ impl From<RegistryError> for Problem {
             RegistryError::Discovery { invalid: true, .. }
             | RegistryError::HandlerType { .. }
             | RegistryError::TooManyDeployments => StatusCode::BAD_REQUEST,
-            RegistryError::ServiceType { .. } | RegistryError::InUse(_) => StatusCode::CONFLICT,
+            RegistryError::ServiceType { .. }
+            | RegistryError::InUse(_)
+            | RegistryError::RuleVersion { .. } => StatusCode::CONFLICT,
+            RegistryError::RuleDescription { .. } | RegistryError::TooManyRules => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             RegistryError::UnknownDeployment(_) => StatusCode::NOT_FOUND,
             RegistryError::Store(StoreError::Full) | RegistryError::Stopped => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -90,6 +95,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Discovery { .. }
             | RegistryError::ProtocolVersions { .. }
             | RegistryError::Record { .. }
+            | RegistryError::RulesRecord { .. }
             | RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if let RegistryError::Store(error) = &error {

@@ -26,6 +26,7 @@ use reveille_engine::{
     effect::Reply,
     identity,
     keys::{self, Instance, NAME_BYTES_MAX, tag},
+    level,
     record::{InvocationRecord, decode},
     retention, state_edit,
     tx::Invocation,
@@ -61,6 +62,7 @@ struct Value(Bytes);
 #[derive(Deserialize)]
 pub(super) struct Read {
     key: String,
+    scope: Option<String>,
 }
 
 /// The answer to a read.
@@ -83,14 +85,11 @@ pub(super) async fn replace(
     for name in edit.new_state.keys() {
         check_name("new_state", name)?;
     }
-    if edit.scope.is_some_and(|scope| !scope.is_empty()) {
-        let text = "The request field 'scope' is not supported for state, leave it out";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
-    }
+    let scope = check_scope(edit.scope)?;
     let version = edit.version.as_deref().map(parse_version).transpose()?.flatten();
     let entries = edit.new_state.into_iter().map(|(name, value)| (name.into(), value.0)).collect();
-    let id = place_of(&edit.object_key);
-    let edit = Box::new(StateEdit { service, key: edit.object_key, entries, version });
+    let id = place_of(scope.as_deref().unwrap_or(&edit.object_key));
+    let edit = Box::new(StateEdit { scope, service, key: edit.object_key, entries, version });
     let reply =
         admin.partitions.ask(id, move |request| Command::ReplaceState { request, edit }).await?;
     match reply {
@@ -108,8 +107,10 @@ pub(super) async fn read(
 ) -> Result<Json<Shown>, Problem> {
     check_stateful(&admin, &service)?;
     check_name("key", &query.key)?;
-    let instance = Instance { service: &service, key: &query.key };
-    let partition = identity::partition_of(place_of(&query.key), admin.partitions.count());
+    let scope = check_scope(query.scope)?;
+    let instance = Instance { scope: scope.as_deref(), service: &service, key: &query.key };
+    let place = place_of(scope.as_deref().unwrap_or(&query.key));
+    let partition = identity::partition_of(place, admin.partitions.count());
     let (start, end) = keys::of_instance_range(tag::STATE, instance);
     let most = limits::STATE_ENTRIES_SHOWN;
     let mut rows = admin.partitions.scan(partition, start, end, most + 1).await?;
@@ -134,7 +135,7 @@ async fn is_expired(
     partition: u16,
     instance: Instance<'_>,
 ) -> Result<bool, Problem> {
-    let id = identity::workflow_run_id(instance.service, instance.key);
+    let id = identity::workflow_run_id(instance.scope, instance.service, instance.key);
     let (start, end) = keys::of_invocation(tag::INVOCATION, id);
     let found = admin.partitions.scan(partition, start, end, 1).await?;
     let Some((key, value)) = found.first() else { return Ok(false) };
@@ -169,7 +170,19 @@ fn check_name(field: &str, name: &str) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::BAD_REQUEST, text))
 }
 
-/// Any id in the partition of a key.
+/// Checks a scope; an empty one is none.
+fn check_scope(scope: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(scope) = scope.filter(|scope| !scope.is_empty()) else { return Ok(None) };
+    match level::check_name(&scope) {
+        Ok(()) => Ok(Some(scope)),
+        Err(error) => {
+            let text = format!("The request field 'scope' is wrong: {error}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, text))
+        }
+    }
+}
+
+/// Any id in the partition of a scope, or of a key outside of scopes.
 fn place_of(key: &str) -> InvocationId {
     InvocationId::from_parts(identity::partition_key_of(key), 0)
 }

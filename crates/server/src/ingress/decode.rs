@@ -1,11 +1,12 @@
-//! Percent-decoding of keys and query parameters.
+//! Percent-decoding of keys, scopes and query parameters.
 //!
-//! - Invariant: nothing but keys and query values is ever decoded; names and idempotency keys are
+//! - Invariant: nothing but keys, scopes and query values is ever decoded; names and idempotency keys are
 //!   taken as they stand in the path.
 
 use std::borrow::Cow;
 
 use reveille_engine::keys::NAME_BYTES_MAX;
+use reveille_engine::level::check_name;
 
 use super::error::IngressError;
 
@@ -19,6 +20,13 @@ pub fn decode_key(segment: &str) -> Result<String, IngressError> {
     };
     check_key_len("object key", &key)?;
     Ok(key)
+}
+
+/// Decodes a scope of a path.
+pub fn decode_scope(segment: &str) -> Result<String, IngressError> {
+    let scope = String::from_utf8_lossy(&decode(segment, false)).into_owned();
+    check_name(&scope).map_err(IngressError::Scope)?;
+    Ok(scope)
 }
 
 /// Refuses keys that do not fit into the rows of the store.

@@ -10,6 +10,7 @@ use std::str::Utf8Error;
 
 use http::StatusCode;
 use reveille_engine::keys::NAME_BYTES_MAX;
+use reveille_engine::level::{LimitKeyError, NameError};
 use reveille_protocol::id::{AwakeableIdError, IdError, InvocationId};
 
 use super::route::Query;
@@ -172,16 +173,13 @@ pub enum IngressError {
         /// Column in bytes, from 1; 0 where the line is too short.
         column: usize,
     },
-    /// Fix the path.
-    #[error("bad scope value: value cannot be empty")]
-    ScopeEmpty,
-    /// Fix the path.
-    #[error("bad scope value: value contains characters outside the allowed set [a-zA-Z0-9_.-]")]
-    ScopeCharacters,
-    /// Leave the scope out.
-    #[error("scoped invocations require vqueues to be enabled")]
-    ScopeUnsupported,
-    /// Leave the limit key out.
+    /// Fix the scope in path or body.
+    #[error("bad scope value: {0}")]
+    Scope(NameError),
+    /// Fix the header or the query parameter.
+    #[error("invalid limit-key: {0}")]
+    LimitKey(LimitKeyError),
+    /// Use a scope, or leave the limit key out.
     #[error("limit-key requires a scope to be set")]
     LimitKeyWithoutScope,
     /// Nothing to read under this id: never existed, or expired.

@@ -12,6 +12,7 @@ use http_body::Body;
 use reveille_engine::command::{Command, Invoke, Millis, Source, Target};
 use reveille_engine::effect::Reply;
 use reveille_engine::identity;
+use reveille_engine::level::parse_limit_key;
 use reveille_engine::schema::{HandlerKind, Schema};
 use reveille_protocol::id::InvocationId;
 
@@ -22,6 +23,9 @@ use super::response::{self, Answer};
 use super::route::{self, InvokePath, Resolved};
 use super::{Ingress, random, validate};
 use crate::text::{duration, time};
+
+/// Header with the limit key.
+const LIMIT_KEY: &str = "x-restate-limit-key";
 
 /// Carries out a call or a send.
 pub async fn invoke<B>(
@@ -64,10 +68,10 @@ where
     IngressError: From<B::Error>,
 {
     let schema = ingress.schema.borrow().clone();
-    let Resolved { service, handler, key, wait } = route::resolve(&schema, path)?;
+    let Resolved { service, handler, scope, key, wait } = route::resolve(&schema, path)?;
     let now = time::now();
     let start_at = start_at(parts, wait, now)?;
-    refuse_limit_key(parts)?;
+    let limit_key = limit_key(parts, scope.as_deref())?;
     let idempotency_key = idempotency_key(&parts.headers)?;
     if idempotency_key.is_some() && handler.kind == HandlerKind::Workflow {
         return Err(IngressError::IdempotencyKeyOnWorkflow);
@@ -77,11 +81,20 @@ where
     validate::validate(&handler.input, parts.headers.get(CONTENT_TYPE), body.len())?;
     let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let input = encode_input(path_and_query, &parts.headers, &body);
-    let target = Target { service: service.name.clone(), key, handler: handler.name.clone() };
-    let (id, fresh) = id_of(&target, handler.kind, idempotency_key.as_deref(), now);
-    let source = Source::Ingress;
-    let caller = None;
-    let invoke = Invoke { id, fresh, target, input, idempotency_key, start_at, caller, source };
+    let (service, kind, handler) = (service.name.clone(), handler.kind, handler.name.clone());
+    let target = Target { scope, service, key, handler };
+    let (id, fresh) = id_of(&target, kind, idempotency_key.as_deref(), now);
+    let invoke = Invoke {
+        id,
+        fresh,
+        target,
+        input,
+        idempotency_key,
+        limit_key,
+        start_at,
+        caller: None,
+        source: Source::Ingress,
+    };
     Ok((invoke, wait))
 }
 
@@ -119,12 +132,13 @@ fn id_of(
 ) -> (InvocationId, bool) {
     match (kind, target.key.as_deref(), idempotency_key) {
         (HandlerKind::Workflow, Some(key), _) => {
-            (identity::workflow_run_id(&target.service, key), false)
+            let scope = target.scope.as_deref();
+            (identity::workflow_run_id(scope, &target.service, key), false)
         }
         (_, _, Some(idempotency_key)) => (identity::idempotent_id(target, idempotency_key), false),
-        (_, key, None) => {
+        (_, _, None) => {
             let (placement, random) = random::placement_and_random();
-            (identity::fresh_id(key, placement, now, random), true)
+            (identity::fresh_id(target.routing_text(), placement, now, random), true)
         }
     }
 }
@@ -138,9 +152,14 @@ fn start_at(parts: &Parts, wait: bool, now: Millis) -> Result<Option<Millis>, In
     }
 }
 
-/// Limit keys belong to scopes, which we do not have: ignoring one would run what should wait.
-fn refuse_limit_key(parts: &Parts) -> Result<(), IngressError> {
-    let asked = parts.headers.contains_key("x-restate-limit-key")
-        || query_parameter(parts.uri.query(), "limit-key").is_some();
-    if asked { Err(IngressError::LimitKeyWithoutScope) } else { Ok(()) }
+/// Reads the limit key: the header counts before the query, an empty one is absent.
+fn limit_key(parts: &Parts, scope: Option<&str>) -> Result<Option<String>, IngressError> {
+    let header =
+        parts.headers.get(LIMIT_KEY).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let query = || query_parameter(parts.uri.query(), "limit-key");
+    match header.or_else(query).filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(_) if scope.is_none() => Err(IngressError::LimitKeyWithoutScope),
+        Some(text) => parse_limit_key(&text).map(Some).map_err(IngressError::LimitKey),
+    }
 }

@@ -8,6 +8,7 @@ use http_body::Body;
 use reveille_engine::command::{Command, Target};
 use reveille_engine::effect::Reply;
 use reveille_engine::identity;
+use reveille_engine::level::check_name;
 use reveille_protocol::id::InvocationId;
 use serde::Deserialize;
 
@@ -68,7 +69,9 @@ async fn answer(ingress: &Ingress, query: Query, id: InvocationId) -> Result<Ans
 fn id_of(target: &QueryTarget) -> InvocationId {
     match target {
         QueryTarget::Invocation(id) => *id,
-        QueryTarget::Workflow { name, key } => identity::workflow_run_id(name, key),
+        QueryTarget::Workflow { scope, name, key } => {
+            identity::workflow_run_id(scope.as_deref(), name, key)
+        }
         QueryTarget::Idempotent { target, idempotency_key } => {
             identity::idempotent_id(target, idempotency_key)
         }
@@ -95,25 +98,26 @@ enum TargetBody {
     },
 }
 
-/// Parses the JSON that names a target. Unknown members are ignored; a scope is not, because it
-/// is a part of the identity and we have none.
+/// Parses the JSON that names a target. Unknown members are ignored.
 pub fn parse_target(query: Query, body: &[u8]) -> Result<QueryTarget, IngressError> {
     let body: TargetBody = serde_json::from_slice(body)
         .map_err(|error| IngressError::TargetBody { query, detail: error.to_string() })?;
     match body {
-        TargetBody::Workflow { scope: Some(_), .. }
-        | TargetBody::IdempotentInvocation { scope: Some(_), .. } => {
-            Err(IngressError::ScopeUnsupported)
+        TargetBody::Workflow { workflow_name: name, workflow_key: key, scope } => {
+            check_scope(scope.as_deref())?;
+            Ok(QueryTarget::Workflow { scope, name, key })
         }
-        TargetBody::Workflow { workflow_name: name, workflow_key: key, .. } => {
-            Ok(QueryTarget::Workflow { name, key })
-        }
-        TargetBody::IdempotentInvocation { service, key, handler, idempotency_key, .. } => {
-            let target = Target { service, key, handler };
+        TargetBody::IdempotentInvocation { service, key, handler, idempotency_key, scope } => {
+            check_scope(scope.as_deref())?;
+            let target = Target { scope, service, key, handler };
             Ok(QueryTarget::Idempotent { target, idempotency_key })
         }
         TargetBody::Invocation { invocation_id } => {
             Ok(QueryTarget::Invocation(route::parse_invocation_id(&invocation_id)?))
         }
     }
+}
+
+fn check_scope(scope: Option<&str>) -> Result<(), IngressError> {
+    scope.map_or(Ok(()), check_name).map_err(IngressError::Scope)
 }

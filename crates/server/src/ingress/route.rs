@@ -12,7 +12,7 @@ use reveille_engine::effect::Verb;
 use reveille_engine::schema::{HandlerSchema, Schema, ServiceSchema};
 use reveille_protocol::id::InvocationId;
 
-use super::decode::decode_key;
+use super::decode::{decode_key, decode_scope};
 use super::error::IngressError;
 
 /// What a request is about.
@@ -59,6 +59,8 @@ pub enum QueryTarget {
     Invocation(InvocationId),
     /// The run of a workflow.
     Workflow {
+        /// Its scope.
+        scope: Option<String>,
         /// Workflow name.
         name: String,
         /// Workflow key.
@@ -85,6 +87,8 @@ pub enum WaitFace {
 /// A call or send path before it is known which segment is the key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvokePath<'p> {
+    /// Scope as it stands in the path.
+    pub scope: Option<&'p str>,
     /// How the path says whether to wait.
     pub style: Style,
     /// First segment.
@@ -127,8 +131,11 @@ pub fn route<'p>(method: &Method, path: &'p str) -> Result<Route<'p>, IngressErr
         ["restate", "health"] => (Methods::Get, Ok(Route::Health)),
         ["restate", "call", tail @ ..] => (Methods::GetPost, new_style(Style::Call, tail)),
         ["restate", "send", tail @ ..] => (Methods::GetPost, new_style(Style::Send, tail)),
-        ["restate", "scope", scope, "call" | "send", tail @ ..] => {
-            (Methods::GetPost, Err(scope_error(scope, tail)))
+        ["restate", "scope", scope, "call", tail @ ..] => {
+            (Methods::GetPost, scoped(scope, Style::Call, tail))
+        }
+        ["restate", "scope", scope, "send", tail @ ..] => {
+            (Methods::GetPost, scoped(scope, Style::Send, tail))
         }
         ["restate", "attach"] => (Methods::Post, Ok(Route::QueryByBody(Query::Attach))),
         ["restate", "attach", id] => (Methods::Get, by_id(Query::Attach, id)),
@@ -165,6 +172,8 @@ pub struct Resolved<'s> {
     pub service: &'s ServiceSchema,
     /// The handler.
     pub handler: &'s HandlerSchema,
+    /// The decoded scope, if there is one.
+    pub scope: Option<String>,
     /// The decoded key of objects and workflows.
     pub key: Option<String>,
     /// True when the caller waits for the result.
@@ -197,7 +206,8 @@ pub fn resolve<'s>(
     if !handler.options.public {
         return Err(IngressError::NotPublic);
     }
-    Ok(Resolved { service, handler, key, wait })
+    let scope = path.scope.map(decode_scope).transpose()?;
+    Ok(Resolved { service, handler, scope, key, wait })
 }
 
 /// Finds a service by its name as it stands in the path; names are never decoded.
@@ -252,7 +262,18 @@ fn new_style<'p>(style: Style, segments: &[&'p str]) -> Result<Route<'p>, Ingres
         [service, key, handler] => (service, Tail::Two(key, handler)),
         _ => return Err(IngressError::PathNewStyle),
     };
-    Ok(Route::Invoke(InvokePath { style, service, tail }))
+    Ok(Route::Invoke(InvokePath { scope: None, style, service, tail }))
+}
+
+fn scoped<'p>(
+    scope: &'p str,
+    style: Style,
+    segments: &[&'p str],
+) -> Result<Route<'p>, IngressError> {
+    Ok(match new_style(style, segments)? {
+        Route::Invoke(path) => Route::Invoke(InvokePath { scope: Some(scope), ..path }),
+        route => route,
+    })
 }
 
 fn old_style<'p>(service: &'p str, tail: &[&'p str]) -> Result<Route<'p>, IngressError> {
@@ -262,21 +283,7 @@ fn old_style<'p>(service: &'p str, tail: &[&'p str]) -> Result<Route<'p>, Ingres
         [one, two, three] => Tail::Three(one, two, three),
         _ => return Err(IngressError::PathOldStyle),
     };
-    Ok(Route::Invoke(InvokePath { style: Style::Old, service, tail }))
-}
-
-/// Scopes are an experiment of the peer that we do not have; it answers so when it is off.
-fn scope_error(scope: &str, tail: &[&str]) -> IngressError {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if !matches!(tail.len(), 2 | 3) {
-        IngressError::PathNewStyle
-    } else if scope.is_empty() {
-        IngressError::ScopeEmpty
-    } else if !scope.chars().all(allowed) {
-        IngressError::ScopeCharacters
-    } else {
-        IngressError::ScopeUnsupported
-    }
+    Ok(Route::Invoke(InvokePath { scope: None, style: Style::Old, service, tail }))
 }
 
 fn by_id<'p>(query: Query, id: &str) -> Result<Route<'p>, IngressError> {
@@ -308,7 +315,7 @@ fn older_verb(verb: &str) -> Option<Query> {
 fn workflow<'p>(name: &str, key: &str, verb: &str) -> Result<Route<'p>, IngressError> {
     let query = older_verb(verb).ok_or(IngressError::PathNotFound)?;
     let key = decode_key(key)?;
-    Ok(Route::Query(query, QueryTarget::Workflow { name: name.to_owned(), key }))
+    Ok(Route::Query(query, QueryTarget::Workflow { scope: None, name: name.to_owned(), key }))
 }
 
 /// Reads the older invocation paths; the idempotency key in them is never decoded.
@@ -325,7 +332,8 @@ fn older<'p>(target: &[&str], verb: &str) -> Result<Route<'p>, IngressError> {
         }
         _ => return Err(IngressError::PathInvocation),
     };
-    let target = Target { service: service.to_owned(), key, handler: handler.to_owned() };
+    let (service, handler) = (service.to_owned(), handler.to_owned());
+    let target = Target { scope: None, service, key, handler };
     let idempotency_key = idempotency_key.to_owned();
     Ok(Route::Query(query, QueryTarget::Idempotent { target, idempotency_key }))
 }

@@ -74,6 +74,8 @@ pub struct Driver {
     pub(super) committed: mpsc::UnboundedReceiver<Committed>,
     committed_sender: mpsc::UnboundedSender<Committed>,
     pub(super) mode: Mode,
+    /// Version of the concurrency rules that those who queue were last looked for with.
+    pub(super) rules_version: u32,
 }
 
 /// The batch that steps are added to.
@@ -101,7 +103,9 @@ impl Driver {
     pub fn open(parts: DriverParts) -> Result<Driver, OpenError> {
         let lease = parts.store.acquire(PartitionId(parts.partition))?;
         let (committed_sender, committed) = mpsc::unbounded_channel();
+        let rules_version = parts.schema.borrow().rules.version;
         let mut driver = Driver {
+            rules_version,
             parts,
             lease,
             overlay: Overlay::default(),
@@ -145,6 +149,8 @@ impl Driver {
                         break;
                     }
                 }
+                // Without its sender nothing changes any more.
+                Ok(()) = self.parts.schema.changed() => self.on_schema(),
                 () = sleep_until(wake_at) => {}
             }
             while let Ok(committed) = self.committed.try_recv() {

@@ -43,6 +43,8 @@ pub struct Outputs {
     press_at: Instant,
     /// False when every attempt was asked in its current silence.
     press_more: bool,
+    /// Keys from which those who queue for units are to be looked for.
+    admissions: VecDeque<Bytes>,
 }
 
 struct LiveAttempt {
@@ -82,7 +84,23 @@ impl Outputs {
             unconfirmed: Unconfirmed::default(),
             press_at: Instant::now(),
             press_more: false,
+            admissions: VecDeque::new(),
         }
+    }
+
+    /// Remembers to look, from this key on, who may run that queues for units.
+    pub fn admit_from(&mut self, from: Bytes) {
+        self.admissions.push_back(from);
+    }
+
+    /// Takes one of those.
+    pub fn next_admission(&mut self) -> Option<Command> {
+        self.admissions.pop_front().map(|from| Command::Admit { from })
+    }
+
+    /// True while there are more.
+    pub fn has_admissions(&self) -> bool {
+        !self.admissions.is_empty()
     }
 
     /// Remembers who waits for a reply.
@@ -155,6 +173,7 @@ impl Outputs {
                 self.retries.insert((at, id, attempt));
             }
             Effect::Send(to, seq, message) => self.send(to, seq, message),
+            Effect::AdmitLater(from) => self.admissions.push_back(from),
             Effect::Acknowledge(from, seq) => {
                 let command = Command::Delivered { to: self.partition, seq };
                 self.outgoing.entry(from).or_default().push_back(Mail::Tell(command));
@@ -250,6 +269,7 @@ impl Outputs {
         self.attempts.clear();
         self.places.clear();
         self.retries.clear();
+        self.admissions.clear();
         self.outgoing.clear();
         self.unconfirmed.clear();
     }

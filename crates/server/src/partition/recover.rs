@@ -3,6 +3,7 @@
 //! - Owns: reading the in-flight marks and the outbox after a take-over.
 //! - Does not own: parked invocations and timers: they are not read, whatever their number.
 
+use bytes::Bytes;
 use reveille_engine::command::Command;
 use reveille_engine::keys::{self, tag};
 use reveille_engine::tx::{EngineError, View};
@@ -21,6 +22,11 @@ impl Driver {
             let id = id.ok_or_else(|| EngineError::corrupt(&key, "not an in-flight mark"))?;
             self.try_apply(Command::Recover { id })?;
         }
+        let (start, end) = keys::table(tag::LIMITED);
+        if !self.view().scan(&start, &end, 1).map_err(EngineError::from)?.is_empty() {
+            // The rules may have changed meanwhile, or the last owner was not done with a change.
+            self.parts.outputs.admit_from(Bytes::new());
+        }
         for key in self.keys_of(tag::OUTBOX)? {
             let parsed = keys::parse_outbox(&key);
             let (to, seq) =
@@ -33,12 +39,16 @@ impl Driver {
         Ok(())
     }
 
-    fn keys_of(&self, tag: u8) -> Result<Vec<bytes::Bytes>, OpenError> {
-        let view = PartitionView {
+    fn view(&self) -> PartitionView<'_> {
+        PartitionView {
             overlay: &self.overlay,
             store: self.parts.store.as_ref(),
             partition: self.lease.partition,
-        };
+        }
+    }
+
+    fn keys_of(&self, tag: u8) -> Result<Vec<Bytes>, OpenError> {
+        let view = self.view();
         let (mut start, end) = keys::table(tag);
         let mut found = Vec::new();
         loop {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reveille_engine::command::Command;
 use reveille_engine::keys;
 use reveille_engine::tx::EngineError;
@@ -23,6 +24,15 @@ impl Driver {
     /// True when the disk does not keep up: no work is taken until a batch is durable.
     pub(super) fn is_behind(&self) -> bool {
         self.in_flight.len() >= limits::BATCHES_IN_FLIGHT && self.open.bytes >= limits::BATCH_BYTES
+    }
+
+    /// Something was registered, or the concurrency rules have changed: then others may run.
+    pub(super) fn on_schema(&mut self) {
+        let version = self.parts.schema.borrow_and_update().rules.version;
+        if version != self.rules_version {
+            self.rules_version = version;
+            self.parts.outputs.admit_from(Bytes::new());
+        }
     }
 
     /// Does what is due: timers, retries, attempts that may start now, a full disk's next try.
@@ -54,6 +64,13 @@ impl Driver {
         if !matches!(self.mode, Mode::Serving) {
             return;
         }
+        for _ in 0..limits::COMMANDS_PER_TURN {
+            if self.is_behind() {
+                return;
+            }
+            let Some(command) = self.parts.outputs.next_admission() else { break };
+            self.apply(command);
+        }
         let instant = Instant::now();
         for command in self.parts.outputs.due(now, instant) {
             self.apply(command);
@@ -71,6 +88,7 @@ impl Driver {
         let timers = match self.mode {
             // A batch that becomes durable wakes the driver.
             Mode::Serving if self.is_behind() => return None,
+            Mode::Serving if self.parts.outputs.has_admissions() => return Some(Instant::now()),
             Mode::Serving => self.timers.next().into_iter().chain(self.parts.outputs.next_due()),
             Mode::Full { retry_at } => return Some(retry_at),
             Mode::Stopped(_) => return None,

@@ -74,6 +74,42 @@ pub enum RegistryError {
         crate::limits::DEPLOYMENTS_MAX
     )]
     TooManyDeployments,
+    /// The rule is not as the request expects. Read it again.
+    #[error(
+        "the rule '{pattern}' has {}, but {} was expected; nothing was changed",
+        version_text(*actual), version_text(*expected)
+    )]
+    RuleVersion {
+        /// Pattern of the rule.
+        pattern: String,
+        /// Version that the request names; `None` is no such rule.
+        expected: Option<u32>,
+        /// Version that it has; `None` is no such rule.
+        actual: Option<u32>,
+    },
+    /// Use a shorter description.
+    #[error(
+        "the description of rule '{pattern}' has {len} bytes, at most {} fit; nothing was changed",
+        crate::limits::RULE_DESCRIPTION_BYTES
+    )]
+    RuleDescription {
+        /// Pattern of the rule.
+        pattern: String,
+        /// Length of its description.
+        len: usize,
+    },
+    /// The bound on rules is reached. Remove old ones, or use wildcards.
+    #[error(
+        "there can be {} rules at most; remove some, or use patterns with '*'; nothing was changed",
+        crate::limits::RULES_MAX
+    )]
+    TooManyRules,
+    /// The stored rules cannot be read. Do not serve without them; call a person.
+    #[error("the record of the concurrency rules is damaged: {detail}")]
+    RulesRecord {
+        /// What is wrong.
+        detail: String,
+    },
     /// A stored record cannot be read. Do not serve from it; call a person.
     #[error("the record of deployment {id} is damaged: {detail}")]
     Record {
@@ -100,6 +136,10 @@ impl RegistryError {
             _ => None,
         }
     }
+}
+
+fn version_text(version: Option<u32>) -> String {
+    version.map_or_else(|| "no version".to_owned(), |v| format!("version {v}"))
 }
 
 impl From<DiscoveryFailure> for RegistryError {

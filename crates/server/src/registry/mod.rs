@@ -1,6 +1,6 @@
 //! The registry: which deployments exist, what they serve and where new work goes.
 //!
-//! - Owns: the rows `deployment/…` of the meta partition, discovery at registration, the rules a
+//! - Owns: the rows `deployment/…` and `limit-rules` of the meta partition, discovery at registration, the rules a
 //!   manifest must keep, and the [`Schema`] that everyone else reads.
 //! - Does not own: other rows of the meta partition, calls to handlers ([`crate::invoker`]), the
 //!   HTTP form of requests and answers ([`crate::admin`]).
@@ -14,6 +14,7 @@ mod options;
 mod place;
 mod record;
 mod request;
+mod rules;
 mod schema;
 mod uri;
 mod view;
@@ -28,6 +29,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use reveille_engine::rules::Rules;
 use reveille_engine::schema::Schema;
 use reveille_protocol::id::DeploymentId;
 use reveille_store::{Batch, Commit, Lease, Store, StoreError};
@@ -38,6 +40,7 @@ pub use self::{
     discover::{Discover, DiscoverFuture, DiscoveryFailure, Found},
     error::RegistryError,
     request::RegisterDeployment,
+    rules::{DeleteRule, Precondition, PutRule, RuleView, UserLimits},
     uri::{DeploymentUri, UriError},
     view::{DeploymentView, HandlerView, RetryPolicyView, ServiceRevision, ServiceView},
 };
@@ -75,6 +78,8 @@ struct Inner {
     writer: Mutex<Lease>,
     /// What is durable. Replaced as a whole.
     records: RwLock<Arc<Records>>,
+    /// What is durable of the concurrency rules.
+    rules: RwLock<Arc<Rules>>,
     schema: watch::Sender<Arc<Schema>>,
 }
 
@@ -106,13 +111,16 @@ impl Registry {
         discover: Box<dyn Discover>,
     ) -> Result<Registry, RegistryError> {
         let records = record::load(store.as_ref(), lease.partition)?;
-        let (schema, _) = watch::channel(Arc::new(schema::build(&records, &config)));
+        let rules = Arc::new(rules::load(store.as_ref(), lease.partition)?);
+        let schema = schema::build(&records, &config, Arc::clone(&rules));
+        let (schema, _) = watch::channel(Arc::new(schema));
         let inner = Inner {
             store,
             config,
             discover,
             writer: Mutex::new(lease),
             records: RwLock::new(Arc::new(records)),
+            rules: RwLock::new(rules),
             schema,
         };
         Ok(Registry { inner: Arc::new(inner) })
@@ -192,6 +200,41 @@ impl Registry {
         Some(view::service(name, id, service, &self.inner.config.defaults))
     }
 
+    /// Returns every concurrency rule in order of pattern.
+    pub fn rules(&self) -> Vec<RuleView> {
+        let rules = self.inner.rules();
+        rules.by_pattern.iter().map(|(pattern, rule)| rules::view(pattern, rule)).collect()
+    }
+
+    /// Creates or replaces concurrency rules; returns them when that is durable.
+    pub async fn put_rules(&self, puts: Vec<PutRule>) -> Result<Vec<RuleView>, RegistryError> {
+        self.change_rules(move |rules| {
+            let next = rules::put(rules, &puts, now_ms())?;
+            let view = |put: &PutRule| rules::view(&put.pattern, &next.by_pattern[&put.pattern]);
+            let views = puts.iter().map(view).collect();
+            Ok((next, views))
+        })
+        .await
+    }
+
+    /// Removes concurrency rules; returns the patterns of those that were there, when it is durable.
+    pub async fn delete_rules(
+        &self,
+        deletes: Vec<DeleteRule>,
+    ) -> Result<Vec<String>, RegistryError> {
+        self.change_rules(move |rules| rules::delete(rules, &deletes)).await
+    }
+
+    /// Does for the rules what `change` does for the deployments.
+    async fn change_rules<T: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&Rules) -> Result<(Rules, T), RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let inner = Arc::clone(&self.inner);
+        let task = tokio::spawn(async move { inner.change_rules(decide).await });
+        task.await.map_err(|_| RegistryError::Stopped)?
+    }
+
     /// Makes a change durable, then visible. It runs as a task of its own: a client that hangs up
     /// must not leave a commit whose outcome nobody notes.
     async fn change<T: Send + 'static>(
@@ -218,10 +261,28 @@ impl Inner {
         let batch = record::batch(&records, &changed)?;
         self.commit(*lease, batch).await?;
         lease.last_seq += 1;
-        let schema = schema::build(&records, &self.config);
         *self.records.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(records);
-        self.schema.send_replace(Arc::new(schema));
+        self.publish();
         Ok(plan.value)
+    }
+
+    async fn change_rules<T>(
+        &self,
+        decide: impl FnOnce(&Rules) -> Result<(Rules, T), RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut lease = self.writer.lock().await;
+        let (rules, value) = decide(&self.rules())?;
+        self.commit(*lease, rules::batch(&rules)?).await?;
+        lease.last_seq += 1;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        self.publish();
+        Ok(value)
+    }
+
+    /// Shows what is durable. Whoever calls it holds the writer.
+    fn publish(&self) {
+        let schema = schema::build(&self.records(), &self.config, self.rules());
+        self.schema.send_replace(Arc::new(schema));
     }
 
     async fn commit(&self, lease: Lease, batch: Batch) -> Result<(), RegistryError> {
@@ -238,6 +299,10 @@ impl Inner {
 
     fn records(&self) -> Arc<Records> {
         Arc::clone(&self.records.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn view(&self, id: DeploymentId, record: &record::DeploymentRecord) -> DeploymentView {

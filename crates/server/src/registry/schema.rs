@@ -5,6 +5,9 @@
 //! - Invariant: every service points to a deployment of the same schema; every deployment that is
 //!   stored is in it, so that invocations pinned to an old one continue.
 
+use std::sync::Arc;
+
+use reveille_engine::rules::Rules;
 use reveille_engine::schema::{
     DeploymentSchema, HandlerSchema, InputRule, OutputRule, Schema, ServiceSchema,
 };
@@ -22,7 +25,7 @@ pub(super) const INPUT_DEFAULT: &str = "*/*";
 pub(super) const OUTPUT_DEFAULT: &str = "application/json";
 
 /// Builds the schema.
-pub(super) fn build(records: &Records, config: &RegistryConfig) -> Schema {
+pub(super) fn build(records: &Records, config: &RegistryConfig, rules: Arc<Rules>) -> Schema {
     let services = record::latest(records).into_iter().map(|(name, (id, service))| {
         let handlers = service.handlers.iter().map(|(handler_name, handler)| {
             let schema = build_handler(handler_name, handler, &service.options, &config.defaults);
@@ -40,7 +43,7 @@ pub(super) fn build(records: &Records, config: &RegistryConfig) -> Schema {
     let deployments = records
         .iter()
         .map(|(id, record)| (*id, build_deployment(*id, record, config.protocol_version_max)));
-    Schema { services: services.collect(), deployments: deployments.collect() }
+    Schema { services: services.collect(), deployments: deployments.collect(), rules }
 }
 
 fn build_handler(

@@ -62,10 +62,30 @@ const ROWS: &[Row] = &[
     row("POST /restate/send/door/hidden", 400, "the invoked service is not public"),
     row("POST /account/%FF%FE/add", 400, "bad path, cannot decode key:…"),
     row("POST /restate/call/account/%FF/add", 400, "bad path, cannot decode key:…"),
+    row("POST /restate/scope/a!b/call/nosuch/h", 404, no_service!("nosuch")),
+    row("POST /restate/scope/s1/call/door", 400, NEW_STYLE),
+    row("POST /restate/scope/s1/attach/x", 400, NEW_STYLE),
+    row("PUT /restate/scope/s1/call/door/json", 405, "method not allowed"),
     row(
-        "POST /restate/scope/s1/call/door/json",
+        "POST /restate/scope/a234567890b234567890c234567890d23456789/send/door/json",
         400,
-        "scoped invocations require vqueues to be enabled",
+        "bad scope value: value too long: 39 bytes (max 36)",
+    ),
+    row(
+        "POST /restate/scope/s1/call/door/json?limit-key=a/b/c",
+        400,
+        "invalid limit-key: too many path components in the given limit-key (max 2)",
+    ),
+    row(
+        "POST /restate/scope/s1/send/door/json?limit-key=a//",
+        400,
+        "invalid limit-key: invalid limit-key component: value cannot be empty",
+    ),
+    row(
+        "POST /restate/scope/s1/send/account/k/add?limit-key=a%20b",
+        400,
+        "invalid limit-key: invalid limit-key component: value contains characters outside the \
+         allowed set [a-zA-Z0-9_.-]",
     ),
     row("POST /restate/scope//call/door/json", 400, "bad scope value: value cannot be empty"),
     row(
@@ -74,6 +94,7 @@ const ROWS: &[Row] = &[
         "bad scope value: value contains characters outside the allowed set [a-zA-Z0-9_.-]",
     ),
     row("POST /door/json?limit-key=x", 400, "limit-key requires a scope to be set"),
+    row("POST /account/k/add/send?limit-key=x", 400, "limit-key requires a scope to be set"),
 ];
 
 #[tokio::test]

@@ -232,6 +232,11 @@ impl Cluster {
         self.notes.times_ran(key, step)
     }
 
+    /// The steps that ran for `key`, in order.
+    pub fn steps(&self, key: &str) -> Vec<String> {
+        self.notes.steps(key)
+    }
+
     /// Waits until the code behind `step` of `key` ran `count` times or more.
     pub async fn ran(&self, key: &str, step: &str, count: usize) {
         let what = format!("{step:?} of {key} runs {count} times");

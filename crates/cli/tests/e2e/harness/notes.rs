@@ -27,6 +27,8 @@ struct Seen {
     announcements: HashMap<String, String>,
     /// Executions by key and step.
     executions: HashMap<(String, String), usize>,
+    /// Steps by key, in the order of their execution.
+    steps: HashMap<String, Vec<String>>,
 }
 
 impl Notes {
@@ -54,6 +56,11 @@ impl Notes {
         seen.executions.get(&(key.to_owned(), step.to_owned())).copied().unwrap_or(0)
     }
 
+    /// The steps of `key` in the order in which they were executed.
+    pub fn steps(&self, key: &str) -> Vec<String> {
+        self.look().steps.get(key).cloned().unwrap_or_default()
+    }
+
     fn look(&self) -> MutexGuard<'_, Seen> {
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for line in new_lines(&self.reviews, &mut seen.reviews_read) {
@@ -63,6 +70,7 @@ impl Notes {
         }
         for line in new_lines(&self.runs, &mut seen.runs_read) {
             if let (Some(key), Some(step)) = (text(&line, "key"), text(&line, "step")) {
+                seen.steps.entry(key.clone()).or_default().push(step.clone());
                 *seen.executions.entry((key, step)).or_default() += 1;
             }
         }

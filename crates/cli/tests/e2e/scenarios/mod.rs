@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod combinators;
 mod completion;
+mod flow;
 mod ingress;
 mod listing;
 mod mailbox;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Scenario> {
         cancel::all(),
         combinators::all(),
         completion::all(),
+        flow::all(),
         ingress::all(),
         listing::all(),
         mailbox::all(),

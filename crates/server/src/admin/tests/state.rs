@@ -71,7 +71,7 @@ async fn an_edit_reaches_its_partition() {
         let body = json!({ "object_key": "k", "new_state": state, "version": sent });
         assert_eq!(bench.edit("O", &body).await.line(), "202", "{body}");
         let expected = format!(
-            "ReplaceState {{ request: RequestId(7), edit: StateEdit {{ service: \"O\", key: \"k\", \
+            "ReplaceState {{ request: RequestId(7), edit: StateEdit {{ scope: None, service: \"O\", key: \"k\", \
              entries: {entries}, version: {seen} }} }}"
         );
         assert_eq!(bench.partitions.commands(), [expected], "{body}");
@@ -105,7 +105,9 @@ async fn what_is_no_edit_reaches_no_partition() {
     let unknown = format!("404 {}", message("The requested service 'X' does not exist"));
     let version =
         message("The request field 'version' is invalid, send it as it was read, or leave it out");
-    let scope = message("The request field 'scope' is not supported for state, leave it out");
+    let scope = message(
+        "The request field 'scope' is wrong: value contains characters outside the allowed set [a-zA-Z0-9_.-]",
+    );
     let long = "k".repeat(16 * 1024 + 1);
     let edit = |state: Value| json!({ "object_key": "k", "new_state": state });
     for (service, body, expected) in [
@@ -116,7 +118,11 @@ async fn what_is_no_edit_reaches_no_partition() {
             json!({ "object_key": "k", "new_state": {}, "version": "sv1_x" }),
             &format!("400 {version}"),
         ),
-        ("O", json!({ "object_key": "k", "new_state": {}, "scope": "s" }), &format!("400 {scope}")),
+        (
+            "O",
+            json!({ "object_key": "k", "new_state": {}, "scope": "a b" }),
+            &format!("400 {scope}"),
+        ),
         ("O", json!({ "object_key": long, "new_state": {} }), "400"),
         ("O", edit(json!({ long.clone(): "" })), "400"),
         ("O", json!({ "object_key": "k" }), "422"),
@@ -146,7 +152,7 @@ async fn a_state_is_shown_with_its_version() {
     };
     let empty = "sv1_47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
     assert_eq!(show("O", "k").await.json(), json!({ "version": empty, "state": {} }));
-    let instance = Instance { service: "O", key: "k" };
+    let instance = Instance { scope: None, service: "O", key: "k" };
     bench.put_of_key("k", keys::state(instance, b"a"), Bytes::from_static(b"\xff"));
     bench.put_of_key("k", keys::state(instance, b"b"), Bytes::new());
     let shown = show("O", "k").await.json();
@@ -166,9 +172,9 @@ async fn a_state_is_shown_with_its_version() {
 async fn the_state_of_an_expired_run_is_gone() {
     let bench = Bench::start().await;
     bench.register_all().await;
-    let instance = Instance { service: "W", key: "k" };
+    let instance = Instance { scope: None, service: "W", key: "k" };
     bench.put_of_key("k", keys::state(instance, b"a"), Bytes::from_static(b"1"));
-    let id = identity::workflow_run_id("W", "k");
+    let id = identity::workflow_run_id(None, "W", "k");
     for (retention_ms, shown) in [(u64::MAX, json!({ "a": "MQ==" })), (1, json!({}))] {
         let record = InvocationRecord {
             kind: Kind::WorkflowRun.into(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use http::{Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use reveille_engine::command::{Command, Outcome, Target};
 use reveille_engine::effect::{Completed, Reply};
 use reveille_engine::identity;
@@ -274,11 +274,13 @@ async fn refusals_of_bodies() {
 #[tokio::test]
 async fn ids_follow_the_target() {
     let target = |service: &str, key: Option<&str>, handler: &str| Target {
+        scope: None,
         service: service.to_owned(),
         key: key.map(str::to_owned),
         handler: handler.to_owned(),
     };
     let plain = identity::idempotent_id(&target("S", None, "h"), "x");
+    let scoped = Target { scope: Some("s".to_owned()), ..target("S", None, "h") };
     let keyed = identity::idempotent_id(&target("O", Some("k"), "h"), "x");
     let shared = identity::idempotent_id(&target("W", Some("k"), "shared"), "x");
     // Path, idempotency key, expected id; `None` is a fresh one.
@@ -287,7 +289,11 @@ async fn ids_follow_the_target() {
         ("/S/h/send", "x", Some(plain)),
         ("/O/k/h", "x", Some(keyed)),
         ("/W/k/shared", "x", Some(shared)),
-        ("/W/k/run", "", Some(identity::workflow_run_id("W", "k"))),
+        ("/W/k/run", "", Some(identity::workflow_run_id(None, "W", "k"))),
+        ("/restate/scope/s/call/W/k/run", "", Some(identity::workflow_run_id(Some("s"), "W", "k"))),
+        ("/restate/scope/s/call/S/h", "x", Some(identity::idempotent_id(&scoped, "x"))),
+        ("/restate/scope/s/call/S/h?limit-key=a", "x", Some(identity::idempotent_id(&scoped, "x"))),
+        ("/restate/scope/s/send/O/k/h", "", None),
         ("/S/h", "", None),
         ("/O/k/h", "", None),
     ];
@@ -297,9 +303,61 @@ async fn ids_follow_the_target() {
             Some(expected) => assert_eq!((first, second), (expected, expected), "{path}"),
             None => assert_ne!(first, second, "{path}"),
         }
+        if path.starts_with("/restate/scope/s/") {
+            assert_eq!(first.partition_key(), identity::partition_key_of("s"));
+        }
         if path.starts_with("/O/k") {
             assert_eq!(first.partition_key(), identity::partition_key_of("k"));
         }
+    }
+}
+
+#[tokio::test]
+async fn limit_keys_are_read_and_checked() {
+    let prefix = "400 invalid limit-key: ";
+    for (query, header, expected) in [
+        ("", None, "None"),
+        ("?limit-key=a", None, r#"Some("a")"#),
+        ("?limit-key=a%2Fb", None, r#"Some("a/b")"#),
+        ("?limit-key=a/b/", None, r#"Some("a/b")"#),
+        ("?limit-key=", None, "None"),
+        ("?limit-key=a", Some("h"), r#"Some("h")"#),
+        ("", Some("a/b"), r#"Some("a/b")"#),
+        ("", Some(""), "None"),
+        ("?limit-key=a/b/c", None, "too many path components in the given limit-key (max 2)"),
+        ("?limit-key=a//", None, "invalid limit-key component: value cannot be empty"),
+        ("?limit-key=/a", None, "invalid limit-key component: value cannot be empty"),
+        (
+            "",
+            Some("*"),
+            "invalid limit-key component: value contains characters outside the allowed set \
+             [a-zA-Z0-9_.-]",
+        ),
+        (
+            "?limit-key=0123456789012345678901234567890123456",
+            None,
+            "invalid limit-key component: value too long: 37 bytes (max 36)",
+        ),
+    ] {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let ingress = ingress(move |command| {
+            let Command::Invoke { invoke, .. } = command else { panic!("not a call or send") };
+            sender.send(invoke.limit_key).unwrap();
+            Ok(value(""))
+        });
+        let headers: Vec<_> = header.map(|key| ("x-restate-limit-key", key)).into_iter().collect();
+        let path = format!("/restate/scope/s/call/S/h{query}");
+        let answer = ingress.handle(post(&path, &headers, "")).await;
+        let found = match receiver.try_recv() {
+            Ok(limit_key) => format!("{limit_key:?}"),
+            Err(_) => {
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let message = json["message"].as_str().unwrap_or_default();
+                format!("{} {message}", json["code"]).trim_start_matches(prefix).to_owned()
+            }
+        };
+        assert_eq!(found, expected, "{query} {header:?}");
     }
 }
 

@@ -164,7 +164,7 @@ fn schema() -> Schema {
         ),
     ];
     let services = services.into_iter().map(|service| (service.name.clone(), service)).collect();
-    Schema { services, deployments: BTreeMap::new() }
+    Schema { services, ..Schema::default() }
 }
 
 fn service(name: &str, kind: ServiceKind, handlers: &[(&str, HandlerKind)]) -> ServiceSchema {

@@ -136,15 +136,15 @@ fn targets() {
     let table = [
         (
             r#"{"target":"workflow","workflowName":"W","workflowKey":"k","more":[1]}"#,
-            r#"Workflow { name: "W", key: "k" }"#,
+            r#"Workflow { scope: None, name: "W", key: "k" }"#,
         ),
         (
             r#"{"idempotencyKey":"x","target":"idempotentInvocation","service":"S","handler":"h"}"#,
-            r#"Idempotent { target: Target { service: "S", key: None, handler: "h" }, idempotency_key: "x" }"#,
+            r#"Idempotent { target: Target { scope: None, service: "S", key: None, handler: "h" }, idempotency_key: "x" }"#,
         ),
         (
             r#"{"target":"idempotentInvocation","service":"O","key":"k","handler":"h","idempotencyKey":"x"}"#,
-            r#"Idempotent { target: Target { service: "O", key: Some("k"), handler: "h" }, idempotency_key: "x" }"#,
+            r#"Idempotent { target: Target { scope: None, service: "O", key: Some("k"), handler: "h" }, idempotency_key: "x" }"#,
         ),
         (
             r#"{"target":"invocation","invocationId":"foo"}"#,
@@ -152,7 +152,19 @@ fn targets() {
         ),
         (
             r#"{"target":"workflow","workflowName":"W","workflowKey":"k","scope":"s"}"#,
-            "400 scoped invocations require vqueues to be enabled",
+            r#"Workflow { scope: Some("s"), name: "W", key: "k" }"#,
+        ),
+        (
+            r#"{"target":"workflow","workflowName":"W","workflowKey":"k","scope":""}"#,
+            "400 bad scope value: value cannot be empty",
+        ),
+        (
+            r#"{"target":"idempotentInvocation","service":"S","handler":"h","idempotencyKey":"x","scope":"s"}"#,
+            r#"Idempotent { target: Target { scope: Some("s"), service: "S", key: None, handler: "h" }, idempotency_key: "x" }"#,
+        ),
+        (
+            r#"{"target":"idempotentInvocation","service":"S","handler":"h","idempotencyKey":"x","scope":"a b"}"#,
+            "400 bad scope value: value contains characters outside the allowed set [a-zA-Z0-9_.-]",
         ),
         (
             r#"{"target":"workflow","workflowName":"W"}"#,

@@ -31,10 +31,10 @@ fn calls_and_sends() {
         POST /a/b/c/d/e/f/g/h/i/j -> 400 bad path, expected either /:service-name/:handler or …
         DELETE /S/h -> 405 method not allowed
         PATCH /one -> 405 method not allowed
-        POST /restate/scope/s1/call/S/h -> 400 scoped invocations require vqueues to be enabled
-        POST /restate/scope/s1/send/O/k/h -> 400 scoped invocations require vqueues to be enabled
-        POST /restate/scope//call/S/h -> 400 bad scope value: value cannot be empty
-        POST /restate/scope/a%20/call/S/h -> 400 bad scope value: value contains characters …
+        POST /restate/scope/s1/call/S/h -> 's1' Call S One("h")
+        GET /restate/scope/s1/send/O/k/h -> 's1' Send O Two("k", "h")
+        POST /restate/scope/s1/other/S/h -> 400 bad path, expected /restate/call/…
+        POST /restate/scope/s1/call/O/k/h/x -> 400 bad path, expected /restate/call/…
         POST /restate/scope/s1/call/S -> 400 bad path, expected /restate/call/…
         POST /restate/scope/s1 -> 400 bad path, expected /restate/call/…
         PUT /restate/scope/s1/call/S/h -> 405 method not allowed
@@ -94,10 +94,10 @@ fn questions() {
         GET /restate/attach/inv_2a -> 400 bad invocation id 'inv_2a': unrecognized codec version
         GET /restate/invocation/S/h/key%2DA/attach -> Attach S None h "key%2DA"
         GET /restate/invocation/O/a%20b/h/x/output -> Output O Some("a b") h "x"
-        GET /restate/workflow/W/k%2F/attach -> Attach Workflow { name: "W", key: "k/" }
-        GET /restate/workflow/W/k/output -> Output Workflow { name: "W", key: "k" }
+        GET /restate/workflow/W/k%2F/attach -> Attach Workflow { scope: None, name: "W", key: "k/" }
+        GET /restate/workflow/W/k/output -> Output Workflow { scope: None, name: "W", key: "k" }
         GET /restate/workflow/W/k -> 400 bad path, expected either /restate/workflow/…
-        GET /restate/workflow/W/k/output/x -> Output Workflow { name: "W", key: "k" }
+        GET /restate/workflow/W/k/output/x -> Output Workflow { scope: None, name: "W", key: "k" }
         GET /restate/workflow/W/k/foo -> 404 not found
         POST /restate/workflow/W/k/attach -> 405 method not allowed
         "#,
@@ -135,6 +135,15 @@ fn resolution() {
         /restate/send/S/h -> S None h wait=false
         /restate/call/O/k/h -> O Some("k") h wait=true
         /restate/send/W/k/run -> W Some("k") run wait=false
+        /restate/scope/s.1/call/S/h -> 's.1' S None h wait=true
+        /restate/scope/a%2Db/send/O/k/h -> 'a-b' O Some("k") h wait=false
+        /restate/scope//call/S/h -> 400 bad scope value: value cannot be empty
+        /restate/scope/a%20/call/S/h -> 400 bad scope value: value contains characters …
+        /restate/scope/%FF/call/S/h -> 400 bad scope value: value contains characters …
+        /restate/scope/*/call/S/h -> 400 bad scope value: value contains characters …
+        /restate/scope/0123456789012345678901234567890123456/send/S/h -> 400 bad scope value: value too long: 37 bytes (max 36)
+        /restate/scope/a%20/call/X/h -> 404 service 'X' not found, …
+        /restate/scope/s/call/S/k/h -> 400 bad path, expected /restate/call/:service/:handler, …
         /S/h -> S None h wait=true
         /S/h/send -> S None h wait=false
         /O/k/h -> O Some("k") h wait=true
@@ -166,8 +175,9 @@ fn resolution() {
             panic!("{path} is no call or send");
         };
         match resolve(&schema, &invoke) {
-            Ok(Resolved { service, handler, key, wait }) => {
-                format!("{} {key:?} {} wait={wait}", service.name, handler.name)
+            Ok(Resolved { service, handler, scope, key, wait }) => {
+                let scope = scope.map(|scope| format!("'{scope}' ")).unwrap_or_default();
+                format!("{scope}{} {key:?} {} wait={wait}", service.name, handler.name)
             }
             Err(error) => show_error(&error),
         }
@@ -217,9 +227,12 @@ fn show(route: Result<Route<'_>, IngressError>) -> String {
     match route {
         Ok(Route::Preflight) => "preflight".to_owned(),
         Ok(Route::Health) => "health".to_owned(),
-        Ok(Route::Invoke(path)) => format!("{:?} {} {:?}", path.style, path.service, path.tail),
+        Ok(Route::Invoke(path)) => {
+            let scope = path.scope.map(|scope| format!("'{scope}' ")).unwrap_or_default();
+            format!("{scope}{:?} {} {:?}", path.style, path.service, path.tail)
+        }
         Ok(Route::Query(query, QueryTarget::Idempotent { target, idempotency_key })) => {
-            let Target { service, key, handler } = target;
+            let Target { service, key, handler, .. } = target;
             format!("{query:?} {service} {key:?} {handler} {idempotency_key:?}")
         }
         Ok(Route::Query(query, target)) => format!("{query:?} {target:?}"),

@@ -127,12 +127,14 @@ pub(super) fn invoke(
         id: id(number),
         fresh: false,
         target: Target {
+            scope: None,
             service: "cart".to_owned(),
             key: Some(key.to_owned()),
             handler: "add".to_owned(),
         },
         input: vec![0; input].into(),
         idempotency_key: None,
+        limit_key: None,
         start_at,
         caller: None,
         source: Source::Ingress,
@@ -219,5 +221,6 @@ pub(super) fn schema() -> Schema {
     Schema {
         services: BTreeMap::from([(service.name.clone(), service)]),
         deployments: BTreeMap::from([(DEPLOYMENT, deployment)]),
+        ..Schema::default()
     }
 }

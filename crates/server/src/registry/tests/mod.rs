@@ -2,6 +2,7 @@
 
 mod options;
 mod registration;
+mod rules;
 mod uri;
 mod view;
 
