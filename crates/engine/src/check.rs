@@ -18,7 +18,6 @@ use reveille_protocol::message::{Notification, notification};
 use crate::command::Caller;
 use crate::event;
 use crate::keys::{self, Timer, TimerKind, tag};
-use crate::level::Levels;
 use crate::message::Message;
 use crate::record::{
     Decision, InvocationRecord, JournalEntry, Kind, LockRecord, Pending, PromiseRecord, Status,
@@ -264,9 +263,7 @@ impl Expected {
                 self.0.insert(key, Some(crate::message::id_bytes(id)));
             }
             Status::Limited => {
-                let names = Levels::of(record).map(|levels| levels.names()).unwrap_or_default();
-                let key = keys::limited(names, record.attempt > 0, record.limited_position);
-                self.0.insert(key, Some(crate::message::id_bytes(id)));
+                self.0.insert(levels::place(record), Some(crate::message::id_bytes(id)));
             }
             Status::Suspended => self.of_waits(invocation),
             Status::Scheduled => {

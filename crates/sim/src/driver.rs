@@ -24,7 +24,7 @@ use reveille_store::memory::MemoryStore;
 use reveille_store::{Batch, Lease, StoreError};
 
 use crate::mutant::{Mutant, forgetful, hurries, mislay};
-use crate::units::beginning;
+use crate::units::{beginning, has_queue};
 
 /// Batches that may wait for durability at the same time. Small, so that the window fills.
 pub const BATCHES_IN_FLIGHT: usize = 3;
@@ -301,10 +301,8 @@ impl Driver {
                 commands.push(Command::Recover { id });
             }
         }
-        let (start, end) = keys::table(tag::LIMITED);
-        if !view.scan(&start, &end, 1)?.is_empty() {
-            self.admissions.push_back(beginning());
-        }
+        let begin = has_queue(&view)?.then(beginning);
+        self.admissions.extend(begin);
         let view = self.view(around);
         let (start, end) = keys::table(tag::OUTBOX);
         let rows = view.scan(&start, &end, usize::MAX)?;

@@ -14,7 +14,7 @@ use reveille_engine::state_edit::version_of;
 use reveille_protocol::id::InvocationId;
 
 use crate::life::{Life, LifeKey};
-use crate::model::Model;
+use crate::model::{Model, instance};
 use crate::observer::Observer;
 use crate::schema;
 use crate::state_model::State;
@@ -133,8 +133,8 @@ impl Model {
         let before = observer.predecessors.get(&life);
         let before_life = before.and_then(|before| life_of(observer, *before));
         let of_key = |edit: &&Asked| {
-            let key = this.record.key.as_deref();
-            !edit.refused && edit.service == this.record.service && Some(edit.key.as_str()) == key
+            let (service, key) = instance(&this.record);
+            !edit.refused && edit.service == service && edit.key == key
         };
         let may = |edit: &&Asked| {
             let earlier = before.is_some_and(|before| {

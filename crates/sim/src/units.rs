@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reveille_engine::command::Millis;
+use reveille_engine::keys::{self, tag};
 use reveille_engine::level::Levels;
 use reveille_engine::record::{InvocationRecord, Status};
 use reveille_engine::rules::{Rule, Rules};
+use reveille_engine::tx::{EngineError, View};
 
 use crate::trace::{Checked, invariant, violation};
 use crate::world::World;
@@ -167,6 +169,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// True when somebody queues for units.
+pub fn has_queue(view: &dyn View) -> Result<bool, EngineError> {
+    let (start, end) = keys::table(tag::LIMITED);
+    Ok(!view.scan(&start, &end, 1)?.is_empty())
 }
 
 /// Where an `Admit` begins that looks at everybody.

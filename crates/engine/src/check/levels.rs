@@ -9,8 +9,14 @@ use bytes::Bytes;
 
 use crate::keys;
 use crate::level::{LevelRecord, Levels};
-use crate::record::{Status, decode};
+use crate::record::{InvocationRecord, Status, decode};
 use crate::tx::Invocation;
+
+/// The place in the queue for units that a record names.
+pub(super) fn place(record: &InvocationRecord) -> Bytes {
+    let names = Levels::of(record).map(|levels| levels.names()).unwrap_or_default();
+    keys::limited(names, record.attempt > 0, record.limited_position)
+}
 
 /// Counted from the records, by the key of the row.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use super::script;
 use super::world::World;
 
 /// Statements of which random scripts are made. `#n` is one of the invocations, `N` an id.
-const STATEMENTS: [&str; 69] = [
+const STATEMENTS: [&str; 71] = [
     "#n run(N) propose!(N,v)",
     "#n run(N)",
     "#n propose(N,v)",
@@ -77,6 +77,8 @@ const STATEMENTS: [&str; 69] = [
     "#n call(N,N1,s@O/k/x,lk=a/y)",
     "#n send(N,s@W/k/run,lk=a)",
     "#n suspend(s1)",
+    "edit s@O/k a=N",
+    "edit s@W/k a=N b=1",
 ];
 
 const INVOCATIONS: [&str; 13] = [

@@ -66,13 +66,7 @@ pub fn statement(world: &mut World, text: &str) {
                 }
             }
         }
-        "rules" => {
-            world.options.set_rules(words);
-            world.schema = schema::build(&world.options);
-            for partition in 0..world.partitions_len() {
-                world.apply(partition, Command::Admit { from: Bytes::new() });
-            }
-        }
+        "rules" => set_rules(world, words),
         "recover" => recover(world),
         "deliver" => world.deliver(),
         "hand" => {
@@ -205,6 +199,17 @@ fn recover(world: &mut World) {
     for id in ids {
         world.apply_to(id, Command::Recover { id });
     }
+    admit(world);
+}
+
+fn set_rules(world: &mut World, words: &[&str]) {
+    world.options.set_rules(words);
+    world.schema = schema::build(&world.options);
+    admit(world);
+}
+
+/// Looks who may run that queues for units.
+fn admit(world: &mut World) {
     for partition in 0..world.partitions_len() {
         world.apply(partition, Command::Admit { from: Bytes::new() });
     }
