@@ -1,10 +1,12 @@
 //! The key table, and that [`crate::check::check_rows`] finds what is wrong.
 
 use bytes::Bytes;
+use expect_test::expect;
 use reveille_protocol::id::InvocationId;
 
 use crate::check::check_rows;
-use crate::command::Caller;
+use crate::command::{Caller, Target};
+use crate::identity;
 use crate::keys::{self, Instance, Timer, TimerKind, tag};
 use crate::record::{InvocationRecord, decode, encode};
 
@@ -211,4 +213,40 @@ fn a_record_that_contradicts_itself_is_found() {
         });
         assert!(check_rows(all).is_err(), "change {at} of {alias}");
     }
+}
+
+/// Directories of older versions know no scopes: what is outside of them keeps its ids and keys.
+#[test]
+fn ids_and_keys_outside_of_scopes_never_change() {
+    let target = |scope: Option<&str>, key: Option<&str>| Target {
+        scope: scope.map(str::to_owned),
+        service: "O".to_owned(),
+        key: key.map(str::to_owned),
+        handler: "x".to_owned(),
+    };
+    let id = |target: &Target| identity::idempotent_id(target, "ik").to_string();
+    let key = |scope| {
+        let row = keys::state(Instance { scope, service: "O", key: "k" }, b"a");
+        String::from_utf8_lossy(&row).escape_debug().to_string()
+    };
+    let found = [
+        identity::workflow_run_id(None, "W", "k").to_string(),
+        id(&target(None, Some("k"))),
+        id(&target(None, None)),
+        key(None),
+        identity::workflow_run_id(Some("s"), "W", "k").to_string(),
+        id(&target(Some("s"), Some("k"))),
+        id(&target(Some("s"), None)),
+        key(Some("s")),
+    ];
+    expect![[r#"
+        inv_1ewhPOopLQSx6M2aZB4jxQa0jt46miTt2M
+        inv_1ewhPOopLQSx05lEPuUxNr9fN5Hz59p2Ru
+        inv_1ltLvchm5dJD3Tatz5AdXEavO4ayyDuc7T
+        s\0\u{1}O\0\u{1}ka
+        inv_1iqYOKXxXA4P0KQ0UWEVT5QJfADKGzz8AX
+        inv_1iqYOKXxXA4P056rR5NiG4UOIiYP3LgdCQ
+        inv_1iqYOKXxXA4P3I3qVnD7wX2dMs9rBUpuuK
+        s��\0\u{1}s\0\u{1}O\0\u{1}ka"#]]
+    .assert_eq(&found.join("\n"));
 }

@@ -4,7 +4,10 @@
 
 use expect_test::expect;
 
-use super::check;
+use super::world::World;
+use super::{check, script};
+use crate::keys::{self, tag};
+use crate::unit::LevelUsage;
 
 #[test]
 fn without_rules_nobody_queues() {
@@ -282,4 +285,39 @@ fn one_whose_handler_is_gone_backs_off_with_its_unit_or_gives_it_back() {
             #2 BackingOff [Input] failure(404 RT0018 the handler S/h is not registered, register its deployment) completed(#2 409:killed) reply(r4 done) start(#3/1 v7 [Input] scope s)
         "#]],
     );
+}
+
+#[test]
+fn usage_is_listed_by_level() {
+    let mut world = World::new();
+    for statement in [
+        "rules s=3 s/*=1 t=!",
+        "send s@S/h #1 lk=a/x",
+        "send s@S/h #2 lk=a",
+        "send s@S/h #3 lk=b",
+        "send s@S/h #4",
+        "send s@S/h #5",
+        "send t@S/h #6",
+    ] {
+        script::statement(&mut world, statement);
+    }
+    let (start, end) = keys::table(tag::LEVEL);
+    let mut listed = String::new();
+    for (key, value) in world.partitions[0].0.range(start..end) {
+        let level = LevelUsage::decode(key, value, &world.schema.rules).expect("a level");
+        let limit = level.pattern.as_deref().map_or("no limit".to_owned(), |pattern| {
+            let (limit, left) = (level.concurrency.unwrap_or(0), level.available().unwrap_or(0));
+            format!("{limit} by {pattern}, {left} left")
+        });
+        let (names, usage, waiting) = (level.names.join("/"), level.usage, level.waiting);
+        listed += &format!("{} {names}: {usage} in use, {waiting} queue, {limit}\n", level.level());
+    }
+    expect![[r#"
+        scope s: 3 in use, 2 queue, 3 by s, 0 left
+        l1 s/a: 1 in use, 1 queue, 1 by s/*, 0 left
+        l2 s/a/x: 1 in use, 0 queue, no limit
+        l1 s/b: 1 in use, 0 queue, 1 by s/*, 0 left
+        scope t: 1 in use, 0 queue, no limit
+    "#]]
+    .assert_eq(&listed);
 }

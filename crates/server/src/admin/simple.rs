@@ -35,7 +35,7 @@ pub(super) async fn version(State(admin): State<Admin>) -> Json<Version> {
         ("protocol_v7", admin.registry.config().protocol_version_max >= 7),
         ("vqueues", false),
         ("kafka_scope", false),
-        ("scoped_virtual_objects", false),
+        ("scoped_virtual_objects", true),
         ("invoker_yield", false),
         ("unique_random_seeds", false),
     ]);

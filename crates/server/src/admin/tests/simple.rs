@@ -31,7 +31,7 @@ async fn version_tells_what_clients_check() {
         "ingress_endpoint": "http://127.0.0.1:8080/",
         "features": {
             "protocol_v7": false, "vqueues": false, "kafka_scope": false,
-            "scoped_virtual_objects": false, "invoker_yield": false, "unique_random_seeds": false,
+            "scoped_virtual_objects": true, "invoker_yield": false, "unique_random_seeds": false,
         },
     });
     assert_eq!(bench.get("/version").await.json(), expected);
