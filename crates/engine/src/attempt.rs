@@ -16,19 +16,19 @@ use crate::record::{Kind, Status};
 use crate::retry;
 use crate::schema::{DeploymentSchema, HandlerOptions};
 use crate::tx::{EngineError, Invocation, Tx};
-use crate::{identity, retention, unit, wait};
+use crate::{identity, retention, units, wait};
 
 /// Bytes of keys and values that are sent along eagerly; beyond it the map is partial.
 pub const EAGER_STATE_BYTES_MAX: usize = 8 << 20;
 
 /// Starts the next attempt of an invocation and writes its record. One that does not fit below the
-/// limits of its scope queues instead ([`unit`]).
+/// limits of its scope queues instead ([`units`]).
 pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
     if invocation.status() == Status::Suspended {
         wait::unlist(tx, invocation);
         invocation.record.awaiting = None;
     }
-    if !is_in_flight(invocation) && !unit::acquire(tx, invocation)? {
+    if !is_in_flight(invocation) && !units::acquire(tx, invocation)? {
         tx.put(invocation);
         return Ok(());
     }
@@ -88,9 +88,9 @@ pub fn start_admitted(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<()
 pub fn land(tx: &mut Tx<'_>, invocation: &Invocation) -> Result<(), EngineError> {
     if is_in_flight(invocation) {
         tx.delete(keys::in_flight(invocation.id));
-        unit::release(tx, invocation)
+        units::release(tx, invocation)
     } else if invocation.status() == Status::Limited {
-        unit::leave(tx, invocation)
+        units::leave(tx, invocation)
     } else {
         Ok(())
     }

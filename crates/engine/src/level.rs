@@ -4,7 +4,7 @@
 //! two levels below it, `tenant` or `tenant/user`, and is not part of the identity. Rules
 //! ([`crate::rules`]) limit how many invocations of a level run at the same time.
 //! - Owns: the checks and texts of both, [`Levels`], what is stored of a level.
-//! - Does not own: counting ([`crate::unit`]).
+//! - Does not own: counting ([`crate::units`]).
 //! - Invariant: names have no byte 0, so that a key of rows can end them with one.
 
 use crate::record::InvocationRecord;

@@ -12,8 +12,8 @@
 //! | - | restart of a completed one as new | Queued, Running | [`restart`] |
 //! | -, Scheduled | `Invoke`, start time; key locked | Queued | [`invoke`] |
 //! | -, Scheduled, Queued | key free or no lock needed | Running | [`invoke`], [`attempt`] |
-//! | where Running begins | a level of the scope or limit key is full | Limited | [`unit`] |
-//! | Limited | its turn, and it fits | Running, next attempt | [`unit`] |
+//! | where Running begins | a level of the scope or limit key is full | Limited | [`units`] |
+//! | Limited | its turn, and it fits | Running, next attempt | [`units`] |
 //! | Running | `Suspension` frame, nothing new | Suspended | [`suspend`] |
 //! | Running | `Suspension` frame, something new | Running, next attempt | [`suspend`] |
 //! | Running | pause, then `Suspension` frame, failed attempt or restart | Paused | [`operator`] |
@@ -61,7 +61,7 @@ pub mod suspend;
 pub mod syscall;
 pub mod timer;
 pub mod tx;
-pub mod unit;
+pub mod units;
 pub mod wait;
 
 #[cfg(test)]
@@ -138,14 +138,14 @@ pub fn apply(
         Command::Deliver { from, seq, message } => outbox::on_deliver(tx_ref, from, seq, message)?,
         Command::Delivered { to, seq } => outbox::on_delivered(tx_ref, to, seq),
         Command::Recover { id } => attempt::on_recover(tx_ref, id)?,
-        Command::Admit { from } => unit::on_admit(tx_ref, &from)?,
+        Command::Admit { from } => units::on_admit(tx_ref, &from)?,
     }
     let mut admitted = 0;
     loop {
         while let Some(message) = tx.next_local() {
             outbox::dispatch(&mut tx, message)?;
         }
-        if !unit::admit_released(&mut tx, &mut admitted)? {
+        if !units::admit_released(&mut tx, &mut admitted)? {
             return Ok(tx.finish());
         }
     }

@@ -6,7 +6,7 @@
 //! most specific one counts: compared from the left, a name beats `*`. A disabled rule is not there;
 //! one without a limit makes what it matches unlimited.
 //! - Owns: patterns, matching, the set as the engine reads it.
-//! - Does not own: storing and changing the set (crate `server`), counting ([`crate::unit`]).
+//! - Does not own: storing and changing the set (crate `server`), counting ([`crate::units`]).
 
 use std::collections::BTreeMap;
 

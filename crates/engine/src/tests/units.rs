@@ -7,7 +7,7 @@ use expect_test::expect;
 use super::world::World;
 use super::{check, script};
 use crate::keys::{self, tag};
-use crate::unit::LevelUsage;
+use crate::units::LevelUsage;
 
 #[test]
 fn without_rules_nobody_queues() {
