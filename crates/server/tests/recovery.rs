@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reveille_engine::keys::tag;
 use reveille_server::config::ServerConfig;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Commit, Lease, PartitionId, Store, StoreError};
+use reveille_store::{Commit, Lease, PartitionId, Snapshot, Store, StoreError};
 
 use world::{World, eventually};
 
@@ -87,6 +87,10 @@ impl Store for FullOnce {
 
     fn partition_count(&self) -> u16 {
         self.store.partition_count()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.store.snapshot()
     }
 }
 

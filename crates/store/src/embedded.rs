@@ -27,6 +27,7 @@ mod directory;
 mod engine;
 mod journal_check;
 mod manifest_check;
+mod moment;
 mod reserve;
 mod writer;
 
@@ -37,8 +38,9 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Store, StoreError};
+use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError};
 use engine::Engine;
+use moment::Moment;
 use writer::Writer;
 
 /// The most bytes of journals before the engine writes tables so that it can drop the oldest.
@@ -162,6 +164,52 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         self.read(partition, |engine| engine.scan(partition, start, end, limit))
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.partition_count
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        let moment = self.read(PartitionId::META, |engine| Ok(engine.moment()))?;
+        let (engine, partition_count) = (Arc::clone(&self.engine), self.partition_count);
+        Ok(Arc::new(EmbeddedSnapshot { moment, engine, partition_count }))
+    }
+}
+
+/// A moment of the engine. It does not keep the engine open: after a full disk the engine is opened
+/// anew, and what this shows is gone then.
+struct EmbeddedSnapshot {
+    moment: Moment,
+    engine: Arc<RwLock<Option<Engine>>>,
+    partition_count: u16,
+}
+
+impl EmbeddedSnapshot {
+    fn read<T>(
+        &self,
+        partition: PartitionId,
+        reads: impl FnOnce(&Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        partition.check(self.partition_count)?;
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        reads(engine.as_ref().ok_or(StoreError::Poisoned)?)
+    }
+}
+
+impl Snapshot for EmbeddedSnapshot {
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.read(partition, |engine| engine.get_at(&self.moment, partition, key))
+    }
+
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.read(partition, |engine| engine.scan_at(&self.moment, partition, (start, end), limit))
     }
 
     fn partition_count(&self) -> u16 {

@@ -18,7 +18,7 @@ mod error;
 mod head;
 pub mod memory;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
@@ -70,6 +70,29 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
 
     /// Returns the number of partitions without [`PartitionId::META`]: fixed at creation, recorded.
+    fn partition_count(&self) -> u16;
+
+    /// Returns a view of all partitions as they are now; later commits do not show in it.
+    ///
+    /// It hinders nobody. What it shows is kept on disk as long as it is, so drop it soon.
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError>;
+}
+
+/// Every partition at one moment; what [`Store::snapshot`] returns. Its methods block.
+pub trait Snapshot: Send + Sync {
+    /// Returns the value of a key, or `None` if the partition had no such row.
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Returns the rows with `start <= key < end` in key order, at most `limit` of them.
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
+
+    /// Returns the number of partitions without [`PartitionId::META`].
     fn partition_count(&self) -> u16;
 }
 

@@ -23,7 +23,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Commit, Head, Lease, PARTITIONS_MAX, PartitionId, Store, StoreError};
+use crate::{Commit, Head, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError};
 pub use control::{Fault, MemoryControl};
 use disk::Disk;
 
@@ -182,6 +182,44 @@ impl Store for MemoryStore {
         let disk = lock(&self.disk);
         self.process.check()?;
         Ok(disk.scan(partition, start, end, limit))
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.partition_count
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        let disk = lock(&self.disk);
+        self.process.check()?;
+        let partition_count = self.partition_count;
+        Ok(Arc::new(MemorySnapshot { partitions: disk.rows(), partition_count }))
+    }
+}
+
+/// A copy of every row: cheap enough for tests, where there are few.
+struct MemorySnapshot {
+    partitions: BTreeMap<PartitionId, BTreeMap<Bytes, Bytes>>,
+    partition_count: u16,
+}
+
+impl Snapshot for MemorySnapshot {
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        partition.check(self.partition_count)?;
+        Ok(self.partitions.get(&partition).and_then(|rows| rows.get(key).cloned()))
+    }
+
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        partition.check(self.partition_count)?;
+        Ok(self
+            .partitions
+            .get(&partition)
+            .map_or_else(Vec::new, |rows| disk::scan_rows(rows, start, end, limit)))
     }
 
     fn partition_count(&self) -> u16 {

@@ -41,8 +41,10 @@ pub(super) const COMMIT_KEY: [u8; 3] = [0xFF, 0xFE, KIND_COMMIT];
 
 /// The open engine.
 pub(super) struct Engine {
-    rows: Keyspace,
-    database: Database,
+    pub(super) rows: Keyspace,
+    pub(super) database: Database,
+    /// Tells this opening of the engine from others.
+    pub(super) opening: Arc<()>,
     pub(super) path: PathBuf,
 }
 
@@ -103,7 +105,9 @@ impl Engine {
             Ok((database, Some(rows)))
         }));
         match opened {
-            Ok(Ok((database, Some(rows)))) => Ok(Engine { rows, database, path }),
+            Ok(Ok((database, Some(rows)))) => {
+                Ok(Engine { rows, database, opening: Arc::default(), path })
+            }
             Ok(Ok((_, None))) => Err(damaged(&path, "its table of rows is missing")),
             Ok(Err(error)) => Err(translate(&path, "open", error)),
             Err(panic) => Err(damaged(&path, &panic_text(panic.as_ref()))),
@@ -191,8 +195,17 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         let prefix_length = if start.starts_with(&INTERNAL.to_be_bytes()) { 3 } else { 2 };
+        self.collect(self.rows.range(start..end).take(limit), prefix_length)
+    }
+
+    /// Copies rows, with the first bytes cut off their keys.
+    pub(super) fn collect(
+        &self,
+        rows: impl Iterator<Item = fjall::Guard>,
+        prefix_length: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         let mut found = Vec::new();
-        for row in self.rows.range(start..end).take(limit) {
+        for row in rows {
             let (key, value) =
                 row.into_inner().map_err(|error| translate(&self.path, "read", error))?;
             let key = key.get(prefix_length..).unwrap_or_default();
@@ -213,7 +226,7 @@ fn encode_pair(first: u64, second: u64) -> Vec<u8> {
     [first.to_be_bytes(), second.to_be_bytes()].concat()
 }
 
-fn row_key(partition: PartitionId, key: &[u8]) -> Vec<u8> {
+pub(super) fn row_key(partition: PartitionId, key: &[u8]) -> Vec<u8> {
     let mut row = Vec::with_capacity(2 + key.len());
     row.extend(partition.0.to_be_bytes());
     row.extend(key);
@@ -235,7 +248,7 @@ fn is_full_engine(error: &fjall::Error) -> bool {
 
 /// Turns an error of the engine into ours. What is not an answer of the operating system about
 /// access or space means that the files are not what the engine wrote.
-fn translate(path: &Path, action: &'static str, error: fjall::Error) -> StoreError {
+pub(super) fn translate(path: &Path, action: &'static str, error: fjall::Error) -> StoreError {
     if is_full_engine(&error) {
         return StoreError::Full;
     }

@@ -98,16 +98,31 @@ impl Disk {
         end: &[u8],
         limit: usize,
     ) -> Vec<(Bytes, Bytes)> {
-        let Some(partition) = self.partitions.get(&id).filter(|_| start < end) else {
-            return Vec::new();
-        };
-        let bounds = (Bound::Included(start), Bound::Excluded(end));
-        let rows = partition.rows.range::<[u8], _>(bounds);
-        rows.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect()
+        let rows = self.partitions.get(&id).map(|partition| &partition.rows);
+        rows.map_or_else(Vec::new, |rows| scan_rows(rows, start, end, limit))
+    }
+
+    /// Returns a copy of every row.
+    pub(super) fn rows(&self) -> BTreeMap<PartitionId, BTreeMap<Bytes, Bytes>> {
+        self.partitions.iter().map(|(id, partition)| (*id, partition.rows.clone())).collect()
     }
 
     fn set_head(&mut self, id: PartitionId, head: Head) {
         let before = mem::replace(&mut self.partitions.entry(id).or_default().head, head);
         self.undo.push(Undo::Head(id, before));
     }
+}
+
+/// Returns the rows of a range, at most `limit` of them.
+pub(super) fn scan_rows(
+    rows: &BTreeMap<Bytes, Bytes>,
+    start: &[u8],
+    end: &[u8],
+    limit: usize,
+) -> Vec<(Bytes, Bytes)> {
+    if start >= end {
+        return Vec::new();
+    }
+    let rows = rows.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)));
+    rows.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect()
 }

@@ -121,6 +121,46 @@ fn partitions_are_isolated() {
 }
 
 #[test]
+fn a_snapshot_shows_one_moment_of_all_partitions() {
+    for mut bed in beds() {
+        let lease = |store: &dyn reveille_store::Store, number| {
+            store.acquire(PartitionId(number)).expect("acquire").epoch
+        };
+        let write = |store: &dyn reveille_store::Store, number, epoch, seq, value: &[u8]| {
+            let mut batch = Batch::default();
+            batch.put("a", value.to_vec());
+            batch.put(format!("b{seq}"), "x");
+            let partition = PartitionId(number);
+            store.commit(&[Commit { partition, epoch, seq, batch: &batch }]).remove(0)
+        };
+        let epochs = [lease(bed.store(), 0), lease(bed.store(), 1)];
+        for number in [0, 1] {
+            write(bed.store(), number, epochs[usize::from(number)], 1, b"old").expect("commit");
+        }
+        let snapshot = bed.store().snapshot().expect("snapshot");
+        for number in [0, 1] {
+            write(bed.store(), number, epochs[usize::from(number)], 2, b"new").expect("commit");
+        }
+        for number in [0, 1].map(PartitionId) {
+            assert_eq!(snapshot.get(number, b"a").expect("get"), Some("old".into()));
+            assert_eq!(snapshot.get(number, b"b2").expect("get"), None, "{}", bed.name());
+            let rows = snapshot.scan(number, b"", b"z", 9).expect("scan");
+            assert_eq!(rows, [("a".into(), "old".into()), ("b1".into(), "x".into())]);
+            assert_eq!(snapshot.scan(number, b"", b"z", 1).expect("scan").len(), 1);
+            assert_eq!(snapshot.scan(number, b"z", b"a", 9).expect("scan").len(), 0);
+            assert_eq!(bed.store().get(number, b"a").expect("get"), Some("new".into()));
+        }
+        assert_eq!(snapshot.partition_count(), 4);
+        let nowhere = snapshot.get(PartitionId(4), b"a").expect_err("no such partition");
+        assert!(matches!(nowhere, StoreError::NoSuchPartition { .. }), "{nowhere}");
+        drop(snapshot);
+        bed.reopen();
+        let snapshot = bed.store().snapshot().expect("snapshot");
+        assert_eq!(snapshot.get(PartitionId(1), b"a").expect("get"), Some("new".into()));
+    }
+}
+
+#[test]
 fn large_values_and_keys_are_kept_or_refused() {
     for mut bed in beds() {
         let partition = PartitionId(0);

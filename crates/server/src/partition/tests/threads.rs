@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Batch, Commit, Epoch, Lease, PartitionId, Store, StoreError};
+use reveille_store::{Batch, Commit, Epoch, Lease, PartitionId, Snapshot, Store, StoreError};
 use tokio::sync::mpsc;
 
 use super::support::Rig;
@@ -40,6 +40,10 @@ impl Store for Broken {
 
     fn partition_count(&self) -> u16 {
         self.0.partition_count()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.0.snapshot()
     }
 }
 
