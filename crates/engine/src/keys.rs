@@ -296,6 +296,14 @@ pub fn of_instance_range(tag: u8, instance: Instance<'_>) -> (Bytes, Bytes) {
     prefix_range(of_instance(tag, instance, 0))
 }
 
+/// Range of all rows of one table that belong to any key of a service.
+pub fn of_service_range(tag: u8, service: &str) -> (Bytes, Bytes) {
+    let mut prefix = BytesMut::with_capacity(3 + service.len());
+    prefix.put_u8(tag);
+    put_name(&mut prefix, service);
+    prefix_range(prefix)
+}
+
 /// Range of all waiters of a promise.
 pub fn promise_waiters(instance: Instance<'_>, name: &str) -> (Bytes, Bytes) {
     let mut prefix = of_instance(tag::PROMISE_WAITER, instance, name.len() + 2);

@@ -27,6 +27,10 @@ pub struct ServerConfig {
     pub concurrent_attempts_max: usize,
     /// Largest message accepted from a deployment, in bytes.
     pub message_size_limit: usize,
+    /// Longest time of a query, in milliseconds.
+    pub query_timeout_ms: u64,
+    /// Largest answer to a query, in bytes.
+    pub query_answer_size_limit: usize,
     /// Options of handlers that neither the handler nor its service sets.
     pub defaults: OptionDefaults,
     /// Who is let in, whom the server trusts and how others recognise it.
@@ -107,6 +111,8 @@ impl Default for ServerConfig {
             protocol_version_max: 7,
             concurrent_attempts_max: crate::limits::CONCURRENT_ATTEMPTS_DEFAULT,
             message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,
+            query_timeout_ms: crate::limits::QUERY_TIMEOUT_MS_DEFAULT,
+            query_answer_size_limit: crate::limits::QUERY_ANSWER_BYTES_DEFAULT,
             defaults: OptionDefaults::default(),
             security: SecurityConfig::default(),
         }

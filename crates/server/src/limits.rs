@@ -196,3 +196,15 @@ pub const TOKENS_MAX: usize = 64;
 
 /// Longest name of a token, in bytes.
 pub const TOKEN_NAME_BYTES: usize = 64;
+
+/// Queries that run at the same time; further ones are answered with 429.
+pub const QUERIES_AT_ONCE: usize = 4;
+
+/// Pieces of a query's answer that wait for its client; then the query waits.
+pub const QUERY_PIECES: usize = 4;
+
+/// Longest time of a query (`admin.query.timeout`), in milliseconds.
+pub const QUERY_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+
+/// Largest answer to a query, in bytes (`admin.query.answer-size-limit`).
+pub const QUERY_ANSWER_BYTES_DEFAULT: usize = 64 << 20;

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reveille_engine::identity::SecretKey;
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::admin::{self, Admin, AdminAccess};
+use crate::admin::{self, Admin, AdminAccess, Queries};
 use crate::config::ServerConfig;
 use crate::ingress::{Ingress, IngressAccess};
 use crate::invoker::{Invoker, InvokerOptions, Outbound};
@@ -122,6 +123,9 @@ impl Server {
             },
             security.outbound.clone(),
         )?;
+        let query_timeout = Duration::from_millis(config.query_timeout_ms);
+        let queries =
+            Queries::new(Arc::clone(&store), query_timeout, config.query_answer_size_limit);
         let (failed, failures) = mpsc::unbounded_channel();
         let (partitions, threads, halt) =
             start_partitions(&config, &security.outbound, store, &registry, &secret_key, &failed)?;
@@ -143,6 +147,7 @@ impl Server {
             registry: registry.clone(),
             partitions: partitions.clone(),
             ingress_endpoint: format!("{}://{ingress_address}/", schemes.0),
+            queries,
         };
         let (tls, bounds) = (security.admin_tls, Bounds::admin());
         let listener = Listener { socket: admin_listener, tls, bounds };

@@ -8,12 +8,16 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Crate and the crates of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("reveille-protocol", &[]),
     ("reveille-store", &[]),
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
-    ("reveille-server", &["reveille-engine", "reveille-store", "reveille-protocol"]),
+    ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
+    (
+        "reveille-server",
+        &["reveille-query", "reveille-engine", "reveille-store", "reveille-protocol"],
+    ),
     (
         "reveille-cli",
         &["reveille-server", "reveille-endpoint", "reveille-store", "reveille-protocol"],

@@ -129,6 +129,20 @@ pub const KEYS: &[Key] = &[
         set: |settings, text| store(&mut settings.server.security.ca_file, file(text)),
     },
     Key {
+        path: "admin.query.timeout",
+        default: "30s",
+        set: |settings, text| {
+            store(&mut settings.server.query_timeout_ms, value::duration_ms(text))
+        },
+    },
+    Key {
+        path: "admin.query.answer-size-limit",
+        default: "64MiB",
+        set: |settings, text| {
+            store(&mut settings.server.query_answer_size_limit, value::size(text))
+        },
+    },
+    Key {
         path: "worker.invoker.inactivity-timeout",
         default: "1m",
         set: |settings, text| {

@@ -8,6 +8,7 @@
 //! | `/services/{service}/state` | `state` |
 //! | `/invocations/{id}…` | `invocations` |
 //! | `/limits/rules…` | `rules` |
+//! | `/query` | `query` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
 //!
@@ -20,6 +21,7 @@ mod access;
 mod deployments;
 mod invocations;
 mod problem;
+mod query;
 mod rules;
 mod services;
 mod simple;
@@ -37,7 +39,7 @@ use axum::{
     routing::{any, delete, get, patch, post, put},
 };
 
-pub use self::access::AdminAccess;
+pub use self::{access::AdminAccess, query::Queries};
 
 use self::access::Operators;
 use crate::{
@@ -56,6 +58,8 @@ pub struct Admin {
     pub partitions: Partitions,
     /// Where callers connect, as a URI with a slash at the end.
     pub ingress_endpoint: String,
+    /// What queries need.
+    pub queries: Queries,
 }
 
 /// Serves the API on a listener until `shutdown` is ready and open requests are answered.
@@ -107,6 +111,7 @@ fn routes() -> Router<Admin> {
         .route("/invocations/{invocation}/purge-journal", patch(invocations::purge_journal))
         .route("/limits/rules", put(rules::put).get(rules::list))
         .route("/limits/rules/bulk-delete", post(rules::delete))
+        .route("/query", post(query::query))
         .route("/waits", get(wait_list::list))
         .route("/waits/{invocation}/{wait}/resolve", post(wait_control::resolve))
         .route("/waits/{invocation}/{wait}/reject", post(wait_control::reject))

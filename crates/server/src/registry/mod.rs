@@ -7,6 +7,7 @@
 //! - Invariant: the schema never shows what a restart could lose: a change is durable first.
 //! - Start at [`Registry::register`], then `place::place`, which decides what a manifest changes.
 
+mod catalog;
 mod discover;
 mod error;
 mod manifest;

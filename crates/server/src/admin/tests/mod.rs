@@ -11,6 +11,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{Admin, AdminAccess, serve};
+use super::{Admin, AdminAccess, Queries, serve};
 use crate::{
     listener::{Bounds, Listener},
     partition::{Partitions, Refused, handle::Mail},
@@ -125,11 +126,13 @@ impl Bench {
 
     async fn start_within(access: AdminAccess, bounds: Bounds) -> Bench {
         let (deployments, partitions) = (FakeDeployments::default(), FakePartitions::default());
-        let registry = open(&MemoryStore::new(1), &deployments).expect("an empty store opens");
+        let store = MemoryStore::new(3);
+        let registry = open(&store, &deployments).expect("an empty store opens");
         let admin = Admin {
             registry,
             partitions: partitions.start(3),
             ingress_endpoint: "http://127.0.0.1:8080/".to_owned(),
+            queries: Queries::new(Arc::new(store), Duration::from_secs(20), 1 << 20),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");

@@ -1,0 +1,101 @@
+//! Every table: one row of [`ALL`] each, and the module that reads it.
+
+mod columns;
+pub(crate) mod entry_json;
+mod inbox;
+mod invocation;
+mod journal;
+mod members;
+mod promise;
+mod registry;
+mod schema;
+mod state;
+mod unused;
+mod wait;
+
+use reveille_engine::identity;
+use reveille_engine::keys::Instance;
+use reveille_protocol::id::InvocationId;
+
+use crate::{
+    cell::Cell,
+    error::QueryError,
+    table::{Row, Rows, Table, World},
+};
+
+/// Every table.
+pub const ALL: &[Table] = &[
+    state::STATE,
+    registry::DEPLOYMENT,
+    registry::SERVICE,
+    inbox::INBOX,
+    inbox::STATUS,
+    inbox::LOCKS,
+    promise::PROMISE,
+    invocation::STATUS,
+    invocation::STATE,
+    invocation::INVOCATION,
+    journal::JOURNAL,
+    journal::EVENTS,
+    wait::WAIT,
+    unused::RULES,
+    unused::USER_LIMITS,
+    unused::SCHEDULER,
+    unused::VQUEUES,
+    unused::VQUEUE_META,
+    unused::VQUEUE_ENTRY_STATUS,
+    schema::TABLES,
+    schema::COLUMNS,
+];
+
+/// The partition of an invocation.
+fn partition_of(world: &World, id: InvocationId) -> u16 {
+    identity::partition_of(id, world.snapshot.partition_count())
+}
+
+/// The partition of a key.
+fn partition_of_key(world: &World, key: &str) -> u16 {
+    let id = InvocationId::from_parts(identity::partition_key_of(key), 0);
+    partition_of(world, id)
+}
+
+/// Service and key, as they stand at the start of a row key behind its tag; and where they end.
+fn split_instance(key: &[u8]) -> Option<(Instance<'_>, usize)> {
+    let (service, at) = split_name(key, 1)?;
+    let (name, at) = split_name(key, at)?;
+    Some((Instance { service, key: name }, at))
+}
+
+/// A name with its length in front, and where it ends.
+fn split_name(key: &[u8], at: usize) -> Option<(&str, usize)> {
+    let length = usize::from(u16::from_be_bytes(key.get(at..at + 2)?.try_into().ok()?));
+    let name = key.get(at + 2..at + 2 + length)?;
+    Some((std::str::from_utf8(name).ok()?, at + 2 + length))
+}
+
+/// `Service/handler`, or `Object/key/handler`.
+fn target(service: &str, key: Option<&str>, handler: &str) -> String {
+    match key {
+        Some(key) => format!("{service}/{key}/{handler}"),
+        None => format!("{service}/{handler}"),
+    }
+}
+
+/// No rows.
+fn nothing() -> Rows {
+    Box::new(std::iter::empty())
+}
+
+/// Rows from finished cells, for tables that are small.
+struct Ready(Vec<(&'static str, Cell)>);
+
+impl Row for Ready {
+    fn cell(&self, column: &'static str) -> Result<Cell, QueryError> {
+        let cell = self.0.iter().find(|(name, _)| *name == column);
+        Ok(cell.map_or(Cell::Null, |(_, cell)| cell.clone()))
+    }
+}
+
+fn ready(rows: Vec<Vec<(&'static str, Cell)>>) -> Rows {
+    Box::new(rows.into_iter().map(|cells| Ok(Box::new(Ready(cells)) as Box<dyn Row>)))
+}

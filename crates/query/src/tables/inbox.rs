@@ -1,0 +1,122 @@
+//! `sys_inbox`, `sys_keyed_service_status`, `sys_locks`: who holds a key and who queues for it.
+
+use reveille_engine::{
+    keys::{self, tag},
+    record::{InvocationRecord, LockRecord, decode},
+};
+use reveille_store::PartitionId;
+
+use super::{partition_of, split_instance, state};
+use crate::{
+    cell::{
+        Cell,
+        Type::{Text, Time, U64},
+    },
+    error::QueryError,
+    table::{Filter, Row, Rows, Stored, Table, World},
+};
+
+pub(super) const INBOX: Table = Table {
+    name: "sys_inbox",
+    columns: &[
+        ("partition_key", U64),
+        ("service_name", Text),
+        ("service_key", Text),
+        ("id", Text),
+        ("sequence_number", U64),
+        ("created_at", Time),
+    ],
+    keys: &["service_name", "service_key"],
+    open: |world, filter| open(world, filter, tag::QUEUE),
+};
+
+pub(super) const STATUS: Table = Table {
+    name: "sys_keyed_service_status",
+    columns: &[
+        ("partition_key", U64),
+        ("service_name", Text),
+        ("service_key", Text),
+        ("invocation_id", Text),
+    ],
+    keys: &["service_name", "service_key"],
+    open: |world, filter| open(world, filter, tag::LOCK),
+};
+
+pub(super) const LOCKS: Table = Table {
+    name: "sys_locks",
+    columns: &[
+        ("partition_key", U64),
+        ("scope", Text),
+        ("lock_name", Text),
+        ("acquired_at", Time),
+        ("acquired_by", Text),
+    ],
+    keys: &[],
+    open: |world, filter| open(world, filter, tag::LOCK),
+};
+
+fn open(world: &World, filter: &Filter, tag: u8) -> Rows {
+    let scan = state::scan(world, filter, tag);
+    let world = world.clone();
+    Box::new(scan.filter_map(move |stored| {
+        stored
+            .map(|stored| {
+                let row = Entry { world: world.clone(), stored };
+                // A lock row stays while edits or others wait, also when nobody holds it.
+                row.invocation().is_some().then(|| Box::new(row) as Box<dyn Row>)
+            })
+            .transpose()
+    }))
+}
+
+struct Entry {
+    world: World,
+    stored: Stored,
+}
+
+impl Entry {
+    fn is_lock(&self) -> bool {
+        self.stored.key.first() == Some(&tag::LOCK)
+    }
+
+    /// Who holds the key, or waits at this place.
+    fn invocation(&self) -> Option<reveille_protocol::id::InvocationId> {
+        if self.is_lock() {
+            let lock: LockRecord = decode(&self.stored.key, &self.stored.value).ok()?;
+            return keys::parse_id(&lock.holder);
+        }
+        keys::parse_id(&self.stored.value)
+    }
+
+    fn record(&self) -> Result<Option<InvocationRecord>, QueryError> {
+        let Some(id) = self.invocation() else { return Ok(None) };
+        let key = keys::invocation(id);
+        let partition = PartitionId(partition_of(&self.world, id));
+        let value = self.world.snapshot.get(partition, &key)?;
+        Ok(value.map(|value| decode(&key, &value)).transpose()?)
+    }
+}
+
+impl Row for Entry {
+    fn cell(&self, column: &'static str) -> Result<Cell, QueryError> {
+        let Some((instance, at)) = split_instance(&self.stored.key) else { return Ok(Cell::Null) };
+        Ok(match column {
+            "partition_key" => state::partition_key(instance),
+            "service_name" => Cell::text(instance.service),
+            "service_key" => Cell::text(instance.key),
+            "lock_name" => Cell::text(format!("{}/{}", instance.service, instance.key)),
+            "id" | "invocation_id" | "acquired_by" => {
+                Cell::some(self.invocation(), |id| Cell::text(id.to_string()))
+            }
+            "sequence_number" => {
+                let position = self.stored.key.get(at..).and_then(|rest| rest.try_into().ok());
+                Cell::some(position, |position| Cell::Number(u64::from_be_bytes(position)))
+            }
+            "created_at" => Cell::some(self.record()?, |record| Cell::Time(record.created_at)),
+            "acquired_at" => {
+                Cell::some(self.record()?.and_then(|record| record.running_at()), Cell::Time)
+            }
+            _ => Cell::Null,
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! `POST /query`: SQL over invocations, journals, state and the like (crate `reveille-query`).
+//!
+//! - Owns: both forms of an answer, the number of queries that run at the same time, statuses.
+//! - Invariant: a query reads a snapshot of the store on a thread that may block; no partition and no
+//!   task waits for it. It ends when its client is gone.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
+    response::Response,
+};
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use reveille_query::{Catalog, Format, Limits, QueryError, World, run};
+use reveille_store::Store;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc};
+use tracing::warn;
+
+use super::{Admin, wait_list::now_ms};
+use crate::limits;
+
+/// What queries need: where to read, and how much of it.
+#[derive(Clone)]
+pub struct Queries {
+    store: Arc<dyn Store>,
+    limits: Limits,
+    places: Arc<Semaphore>,
+}
+
+impl Queries {
+    /// Queries over a store; each takes at most `timeout` and answers at most `answer_bytes`.
+    pub fn new(store: Arc<dyn Store>, timeout: Duration, answer_bytes: usize) -> Queries {
+        let places = Arc::new(Semaphore::new(limits::QUERIES_AT_ONCE));
+        Queries { store, limits: Limits { time: timeout, answer_bytes }, places }
+    }
+}
+
+/// The request.
+#[derive(Deserialize)]
+pub(super) struct Request {
+    query: String,
+}
+
+/// An error; this route has no codes.
+#[derive(Serialize)]
+struct Problem {
+    message: String,
+}
+
+/// `POST /query`.
+pub(super) async fn query(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    Json(request): Json<Request>,
+) -> Response {
+    let format = format(&headers);
+    let Queries { store, limits, places } = admin.queries;
+    let Ok(place) = places.try_acquire_owned() else {
+        let message = format!(
+            "{} queries are running already, which is as many as may at the same time; try again",
+            limits::QUERIES_AT_ONCE
+        );
+        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+    };
+    let catalog = admin.registry.catalog();
+    let (sender, mut pieces) = mpsc::channel(limits::QUERY_PIECES);
+    tokio::task::spawn_blocking(move || {
+        let _place = place;
+        answer(store.as_ref(), catalog, &request.query, format, limits, &sender);
+    });
+    // The first piece comes once the text has been understood and its first rows are read.
+    let first = match pieces.recv().await {
+        Some(Ok(piece)) => piece,
+        Some(Err(error)) => return problem(status(&error), error.to_string()),
+        None => {
+            let message = "the query ended without an answer, see the log".to_owned();
+            return problem(StatusCode::INTERNAL_SERVER_ERROR, message);
+        }
+    };
+    let body = StreamBody::new(Pieces { first: Some(first), rest: pieces });
+    let content_type = match format {
+        Format::Json => "application/json",
+        Format::Arrow => "application/vnd.apache.arrow.stream",
+    };
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}
+
+/// JSON if it is asked for by name; Arrow otherwise, as tools expect.
+fn format(headers: &HeaderMap) -> Format {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let names_json = accept.split(',').any(|range| {
+        range.split(';').next().is_some_and(|range| range.trim() == "application/json")
+    });
+    if names_json { Format::Json } else { Format::Arrow }
+}
+
+type Piece = Result<Vec<u8>, QueryError>;
+
+fn answer(
+    store: &dyn Store,
+    catalog: Catalog,
+    text: &str,
+    format: Format,
+    limits: Limits,
+    sender: &mpsc::Sender<Piece>,
+) {
+    let send = |piece| sender.blocking_send(Ok(piece)).map_err(|_| QueryError::Abandoned);
+    let done = store.snapshot().map_err(QueryError::from).and_then(|snapshot| {
+        let world = World { snapshot, catalog: Arc::new(catalog), now_ms: now_ms() };
+        run(&world, text, format, limits, send)
+    });
+    match done {
+        Ok(()) | Err(QueryError::Abandoned) => {}
+        Err(error) => {
+            if matches!(status(&error), StatusCode::INTERNAL_SERVER_ERROR) {
+                warn!(%error, "a query failed");
+            }
+            // Nobody listens if the client is gone.
+            let _told = sender.blocking_send(Err(error));
+        }
+    }
+}
+
+fn status(error: &QueryError) -> StatusCode {
+    match error {
+        QueryError::Invalid(_) | QueryError::NotAQuery(_) | QueryError::TooMuch(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        QueryError::Store(_)
+        | QueryError::Engine(_)
+        | QueryError::Sqlite(_)
+        | QueryError::Abandoned => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn problem(status: StatusCode, message: String) -> Response {
+    use axum::response::IntoResponse as _;
+    (status, Json(Problem { message })).into_response()
+}
+
+/// The pieces of an answer as the body's stream. One that fails after its first piece is cut off.
+struct Pieces {
+    first: Option<Vec<u8>>,
+    rest: mpsc::Receiver<Piece>,
+}
+
+impl futures_core::Stream for Pieces {
+    type Item = Result<Frame<Bytes>, QueryError>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return std::task::Poll::Ready(Some(Ok(Frame::data(first.into()))));
+        }
+        let polled = self.rest.poll_recv(context);
+        polled.map(|piece| piece.map(|piece| piece.map(|piece| Frame::data(piece.into()))))
+    }
+}
