@@ -29,10 +29,16 @@
 //! levels of the limit key ([`crate::level`]), each with a byte 0 behind it.
 //! - Does not own: values ([`crate::record`]); the partition prefix (crate `store`).
 
+mod range;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use reveille_protocol::id::InvocationId;
 
 use crate::command::{Caller, Millis};
+
+pub use range::{of_instance_range, of_invocation, of_scoped_range, of_service_range, table};
+
+use range::prefix_range;
 
 /// Table tags: the first byte of every key.
 pub mod tag {
@@ -281,29 +287,6 @@ pub fn limited_range(names: &[&str]) -> (Bytes, Bytes) {
     prefix_range(of_names(tag::LIMITED, names, 0))
 }
 
-/// Range of all rows of one table.
-pub fn table(tag: u8) -> (Bytes, Bytes) {
-    (Bytes::copy_from_slice(&[tag]), Bytes::copy_from_slice(&[tag + 1]))
-}
-
-/// Range of all rows of one table that belong to an invocation.
-pub fn of_invocation(tag: u8, id: InvocationId) -> (Bytes, Bytes) {
-    prefix_range(of_id(tag, id, 0))
-}
-
-/// Range of all rows of one table that belong to an object or workflow key.
-pub fn of_instance_range(tag: u8, instance: Instance<'_>) -> (Bytes, Bytes) {
-    prefix_range(of_instance(tag, instance, 0))
-}
-
-/// Range of all rows of one table that belong to any key of a service.
-pub fn of_service_range(tag: u8, service: &str) -> (Bytes, Bytes) {
-    let mut prefix = BytesMut::with_capacity(3 + service.len());
-    prefix.put_u8(tag);
-    put_name(&mut prefix, service);
-    prefix_range(prefix)
-}
-
 /// Range of all waiters of a promise.
 pub fn promise_waiters(instance: Instance<'_>, name: &str) -> (Bytes, Bytes) {
     let mut prefix = of_instance(tag::PROMISE_WAITER, instance, name.len() + 2);
@@ -391,17 +374,4 @@ fn of_names(tag: u8, names: &[&str], more: usize) -> BytesMut {
 fn partition(tag: u8, partition: u16) -> Bytes {
     let [high, low] = partition.to_be_bytes();
     Bytes::copy_from_slice(&[tag, high, low])
-}
-
-/// The range of all keys with a prefix. Prefixes start with a tag below 0xFF, so there is an end.
-fn prefix_range(prefix: BytesMut) -> (Bytes, Bytes) {
-    let start = prefix.freeze();
-    let mut end = start.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            break;
-        }
-    }
-    (start, end.into())
 }

@@ -250,7 +250,16 @@ fn conditions(tokens: &[Token]) -> BTreeSet<String> {
         }
         *is_condition = false;
     };
-    let select = tokens.iter().position(|token| token.is("select"));
+    // Those of a `WITH` stand in brackets.
+    let mut brackets = 0_usize;
+    let select = tokens.iter().position(|token| {
+        match token.text() {
+            "(" => brackets += 1,
+            ")" => brackets = brackets.saturating_sub(1),
+            _ => {}
+        }
+        brackets == 0 && token.is("select")
+    });
     for token in tokens.iter().skip(select.map_or(tokens.len(), |at| at + 1)) {
         match token.text() {
             "(" => depth += 1,

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+use reveille_engine::rules::Rules as RuleSet;
 use reveille_store::{PartitionId, Snapshot};
 
 use crate::{
@@ -34,6 +35,8 @@ pub struct Catalog {
     pub deployments: Vec<DeploymentRow>,
     /// The latest revision of every service.
     pub services: Vec<ServiceRow>,
+    /// Every concurrency rule.
+    pub rules: Arc<RuleSet>,
 }
 
 /// A row of `sys_deployment`.

@@ -5,6 +5,7 @@ pub(crate) mod entry_json;
 mod inbox;
 mod invocation;
 mod journal;
+mod limits;
 mod members;
 mod promise;
 mod registry;
@@ -38,8 +39,8 @@ pub const ALL: &[Table] = &[
     journal::JOURNAL,
     journal::EVENTS,
     wait::WAIT,
-    unused::RULES,
-    unused::USER_LIMITS,
+    limits::RULES,
+    limits::USER_LIMITS,
     unused::SCHEDULER,
     unused::VQUEUES,
     unused::VQUEUE_META,
@@ -59,11 +60,15 @@ fn partition_of_key(world: &World, key: &str) -> u16 {
     partition_of(world, id)
 }
 
-/// Service and key, as they stand at the start of a row key behind its tag; and where they end.
+/// Scope, service and key, as they stand at the start of a row key behind its tag; and where they end.
 fn split_instance(key: &[u8]) -> Option<(Instance<'_>, usize)> {
-    let (service, at) = split_name(key, 1)?;
+    let (scope, at) = match key.get(1..3)? {
+        [0xFF, 0xFF] => split_name(key, 3).map(|(scope, at)| (Some(scope), at))?,
+        _ => (None, 1),
+    };
+    let (service, at) = split_name(key, at)?;
     let (name, at) = split_name(key, at)?;
-    Some((Instance { service, key: name }, at))
+    Some((Instance { scope, service, key: name }, at))
 }
 
 /// A name with its length in front, and where it ends.

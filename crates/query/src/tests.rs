@@ -37,8 +37,8 @@ fn conditions_on_keys_narrow_what_is_read() {
         (
             "select value from state where service_name = 'Count' and service_key = 'k1'"
                 .to_owned(),
-            2,
-            4,
+            3,
+            6,
         ),
         ("select id from sys_invocation_status limit 3".to_owned(), 3, 300),
     ];

@@ -296,7 +296,11 @@ fn attached(target: Option<&attach_invocation_command::Target>, completion_id: u
             "idempotency_key": request.idempotency_key,
         }}),
         Some(Target::WorkflowTarget(workflow)) => {
-            let id = identity::workflow_run_id(&workflow.workflow_name, &workflow.workflow_key);
+            let id = identity::workflow_run_id(
+                workflow.scope.as_deref(),
+                &workflow.workflow_name,
+                &workflow.workflow_key,
+            );
             json!({"Workflow": {
                 "name": workflow.workflow_name,
                 "key": workflow.workflow_key,

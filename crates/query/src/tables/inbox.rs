@@ -102,6 +102,7 @@ impl Row for Entry {
         let Some((instance, at)) = split_instance(&self.stored.key) else { return Ok(Cell::Null) };
         Ok(match column {
             "partition_key" => state::partition_key(instance),
+            "scope" => Cell::some(instance.scope, Cell::text),
             "service_name" => Cell::text(instance.service),
             "service_key" => Cell::text(instance.key),
             "lock_name" => Cell::text(format!("{}/{}", instance.service, instance.key)),

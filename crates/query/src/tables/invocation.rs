@@ -101,6 +101,8 @@ impl Row for Invocation {
             "target_service_key" => Cell::some(record.key.clone(), Cell::Text),
             "target_handler_name" => Cell::text(record.handler.clone()),
             "target_service_ty" => Cell::text(service_type(record.kind())),
+            "scope" => Cell::some(record.scope.clone(), Cell::Text),
+            "limit_key" => Cell::some(record.limit_key.clone(), Cell::Text),
             "idempotency_key" => Cell::some(record.idempotency_key.clone(), Cell::Text),
             "completion_result" | "completion_failure" => self.completion(column)?,
             "journal_size" => Cell::Number(record.journal_len.into()),
@@ -139,8 +141,8 @@ impl Invocation {
     fn status_name(&self) -> &'static str {
         match (self.status(), self.view) {
             (Status::Scheduled, _) => "scheduled",
-            (Status::Queued, View::Status) => "inboxed",
-            (Status::Queued, _) => "pending",
+            (Status::Queued | Status::Limited, View::Status) => "inboxed",
+            (Status::Queued | Status::Limited, _) => "pending",
             (Status::Running | Status::BackingOff, View::Status) => "invoked",
             (Status::Running, _) => "running",
             (Status::BackingOff, _) => "backing-off",

@@ -54,6 +54,7 @@ impl Row for Entry {
         let failure = result.and_then(|result| result.failure.as_ref());
         Ok(match column {
             "partition_key" => state::partition_key(instance),
+            "scope" => Cell::some(instance.scope, Cell::text),
             "service_name" => Cell::text(instance.service),
             "service_key" => Cell::text(instance.key),
             "key" => Cell::text(String::from_utf8_lossy(&self.stored.key[at..])),

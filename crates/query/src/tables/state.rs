@@ -35,22 +35,30 @@ fn open(world: &World, filter: &Filter) -> Rows {
     Box::new(scan.map(|stored| stored.map(|stored| Box::new(Entry(stored)) as Box<dyn Row>)))
 }
 
-/// The rows of a table by instance: those of one key, of one service, or all.
-pub(super) fn scan(world: &World, filter: &Filter, tag: u8) -> Scan {
-    match (filter.get("service_name"), filter.get("service_key")) {
+/// The rows of a table by instance: those of one key, of one service, or all. Those in scopes come
+/// after the others, and are not narrowed: a key has one place in every scope.
+pub(super) fn scan(
+    world: &World,
+    filter: &Filter,
+    tag: u8,
+) -> impl Iterator<Item = Result<Stored, QueryError>> + use<> {
+    let (partition, range) = match (filter.get("service_name"), filter.get("service_key")) {
         (Some(service), Some(key)) => {
-            let range = keys::of_instance_range(tag, Instance { service, key });
-            Scan::new(world, Some(partition_of_key(world, key)), range)
+            let instance = Instance { scope: None, service, key };
+            (Some(partition_of_key(world, key)), keys::of_instance_range(tag, instance))
         }
-        (Some(service), None) => Scan::new(world, None, keys::of_service_range(tag, service)),
-        (None, Some(key)) => Scan::new(world, Some(partition_of_key(world, key)), keys::table(tag)),
-        (None, None) => Scan::new(world, None, keys::table(tag)),
-    }
+        (Some(service), None) => (None, keys::of_service_range(tag, service)),
+        (None, _) => (None, keys::table(tag)),
+    };
+    let is_narrowed = filter.get("service_name").is_some();
+    let scoped = is_narrowed.then(|| Scan::new(world, None, keys::of_scoped_range(tag)));
+    Scan::new(world, partition, range).chain(scoped.into_iter().flatten())
 }
 
 /// The routing key of an instance.
 pub(super) fn partition_key(instance: Instance<'_>) -> Cell {
-    let key = reveille_engine::identity::partition_key_of(instance.key);
+    let routing = instance.scope.unwrap_or(instance.key);
+    let key = reveille_engine::identity::partition_key_of(routing);
     Cell::Number(InvocationId::from_parts(key, 0).partition_key())
 }
 
@@ -63,6 +71,7 @@ impl Row for Entry {
         let value = &self.0.value;
         Ok(match column {
             "partition_key" => partition_key(instance),
+            "scope" => Cell::some(instance.scope, Cell::text),
             "service_name" => Cell::text(instance.service),
             "service_key" => Cell::text(instance.key),
             "key" => Cell::text(String::from_utf8_lossy(name)),

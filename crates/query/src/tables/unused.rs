@@ -2,40 +2,8 @@
 
 use super::nothing;
 use crate::{
-    cell::Type::{Bool, Text, Time, U32, U64},
+    cell::Type::{Bool, Text, Time, U64},
     table::Table,
-};
-
-pub(super) const RULES: Table = Table {
-    name: "sys_rules",
-    columns: &[
-        ("pattern", Text),
-        ("concurrency", U32),
-        ("description", Text),
-        ("disabled", Bool),
-        ("version", U32),
-        ("last_modified", Time),
-    ],
-    keys: &[],
-    open: |_, _| nothing(),
-};
-
-pub(super) const USER_LIMITS: Table = Table {
-    name: "sys_user_limits",
-    columns: &[
-        ("partition_key", U64),
-        ("scope", Text),
-        ("l1", Text),
-        ("l2", Text),
-        ("level", Text),
-        ("usage", U32),
-        ("concurrency_limit", U32),
-        ("rule_pattern", Text),
-        ("available", U32),
-        ("num_waiters", U64),
-    ],
-    keys: &[],
-    open: |_, _| nothing(),
 };
 
 pub(super) const SCHEDULER: Table = queues("sys_scheduler");

@@ -37,13 +37,14 @@ fn words_of_others_become_ours() {
 
 #[test]
 fn conditions_are_found() {
-    let rows: [(&str, &[&str]); 7] = [
+    let rows: [(&str, &[&str]); 8] = [
         ("select a is not null as b from t", &["b"]),
         ("select a, b from t where a = b", &[]),
         ("select a = 1 as x, c, d like 'y' as z from t", &["x", "z"]),
         ("select coalesce(a = 1, 2) as x from t", &[]),
         ("select case when a = 1 then 2 end as x from t", &[]),
         ("select (select 1 where a = b) as x from t", &[]),
+        ("with t as (select a = 1 as c from u) select t.*, b is null as d from t", &["d"]),
         ("select a in (1, 2) as \"Q\" from t", &["q"]),
     ];
     for (text, expected) in rows {

@@ -13,10 +13,12 @@ use reveille_engine::{
     event::StoredEvent,
     identity,
     keys::{self, Instance},
+    level::LevelRecord,
     record::{
         InvocationRecord, JournalEntry, Kind, LockRecord, PromiseRecord, Status, StoredFailure,
         StoredResult, StoredWait, encode,
     },
+    rules::{Rule, Rules},
 };
 use reveille_protocol::{
     frame::{Frame, MessageType},
@@ -66,6 +68,7 @@ fn batch_of(batches: &mut [Batch; 2], id: InvocationId) -> &mut Batch {
 }
 
 fn catalog() -> Catalog {
+    let rule = Rule { concurrency: Some(3), version: 2, modified_at: NOW_MS, ..Rule::default() };
     Catalog {
         deployments: vec![DeploymentRow {
             id: "dp_1".to_owned(),
@@ -83,6 +86,7 @@ fn catalog() -> Catalog {
             ty: "service",
             deployment_id: "dp_1".to_owned(),
         }],
+        rules: Arc::new(Rules { version: 2, by_pattern: [("tenant".to_owned(), rule)].into() }),
     }
 }
 
@@ -195,7 +199,7 @@ fn journal(batch: &mut Batch, id: InvocationId) {
 fn keyed(batches: &mut [Batch; 2]) {
     let key = InvocationId::from_parts(identity::partition_key_of("k1"), 0);
     let batch = batch_of(batches, key);
-    let instance = Instance { service: "Count", key: "k1" };
+    let instance = Instance { scope: None, service: "Count", key: "k1" };
     batch.put(keys::state(instance, b"n"), Bytes::from_static(b"42"));
     batch.put(keys::state(instance, b"raw"), Bytes::from_static(&[0xff, 0x00]));
     let holder = Bytes::copy_from_slice(id(3).as_bytes());
@@ -204,7 +208,13 @@ fn keyed(batches: &mut [Batch; 2]) {
         encode(&LockRecord { holder, head: 4, tail: 6, ..LockRecord::default() }),
     );
     batch.put(keys::queue(instance, 5), Bytes::copy_from_slice(id(6).as_bytes()));
-    let flow = Instance { service: "Flow", key: "k1" };
+    let scoped = Instance { scope: Some("tenant"), service: "Count", key: "k1" };
+    batch.put(keys::state(scoped, b"n"), Bytes::from_static(b"7"));
+    batch.put(
+        keys::level(&["tenant"]),
+        encode(&LevelRecord { usage: 2, waiting: 4, ..LevelRecord::default() }),
+    );
+    let flow = Instance { scope: None, service: "Flow", key: "k1" };
     batch.put(keys::promise(flow, "open"), encode(&PromiseRecord::default()));
     let result = StoredResult { value: Bytes::from_static(b"yes"), ..StoredResult::default() };
     let kept = PromiseRecord { result: Some(result), completed_at: NOW_MS };

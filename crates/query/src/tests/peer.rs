@@ -65,6 +65,16 @@ fn list_and_describe() {
     assert_eq!(rows[0]["pinned_deployment_exists"], json!(false), "{rows}");
     assert_eq!(rows[0]["last_failure_entry_ty"], "Run");
 
+    let text = "WITH invocations as (SELECT\n inv.id, idempotency_key, inv.status,\n \
+        inv.modified_at as state_modified_at, inv.pinned_deployment_id, inv.created_at\n FROM sys_invocation inv\n \n \
+        ORDER BY inv.created_at DESC, inv.id\n LIMIT 1)\n\n SELECT\n inv.*,\n \
+        dp.id IS NOT NULL as pinned_deployment_exists\n FROM sys_deployment dp\n \
+        RIGHT JOIN invocations inv ON dp.id = inv.pinned_deployment_id\n \
+        ORDER BY inv.created_at DESC, inv.id";
+    let rows = query(&world, text).expect("rows");
+    assert_eq!(rows[0]["pinned_deployment_exists"], json!(false), "{rows}");
+    assert_eq!(rows[0]["state_modified_at"], "2026-11-22T07:36:39.000Z");
+
     let text = format!(
         "SELECT sj.index, sj.entry_type, sj.completed, sj.invoked_id, sj.name, sj.version, \
          sj.entry_json, sj.appended_at FROM sys_journal sj WHERE sj.id = '{}' \

@@ -82,7 +82,7 @@ fn keys_and_what_belongs_to_them() {
         ),
         (
             "select service_name, service_key, key, value, value_utf8, key_length, value_length \
-             from state order by key"
+             from state where scope is null order by key"
                 .to_owned(),
             json!([
                 {"service_name": "Count", "service_key": "k1", "key": "n", "value": "3432",
@@ -135,7 +135,24 @@ fn what_else_there_is() {
             "select name, revision, public from sys_service".to_owned(),
             json!([{"name": "Mail", "revision": 3, "public": true}]),
         ),
-        ("select * from sys_rules".to_owned(), json!([])),
+        (
+            "select scope, service_key, value_utf8 from state where service_name = 'Count' and \
+             service_key = 'k1' and scope = 'tenant'"
+                .to_owned(),
+            json!([{"scope": "tenant", "service_key": "k1", "value_utf8": "7"}]),
+        ),
+        (
+            "select pattern, concurrency, disabled, version from sys_rules order by pattern"
+                .to_owned(),
+            json!([{"pattern": "tenant", "concurrency": 3, "disabled": false, "version": 2}]),
+        ),
+        (
+            "select scope, l1, level, usage, concurrency_limit, rule_pattern, available, \
+             num_waiters from sys_user_limits"
+                .to_owned(),
+            json!([{"scope": "tenant", "level": "scope", "usage": 2, "concurrency_limit": 3,
+                    "rule_pattern": "tenant", "available": 1, "num_waiters": 4}]),
+        ),
     ]);
 }
 

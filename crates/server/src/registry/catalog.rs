@@ -30,6 +30,10 @@ impl Registry {
             },
             deployment_id: id.to_string(),
         });
-        Catalog { deployments: deployments.collect(), services: services.collect() }
+        Catalog {
+            deployments: deployments.collect(),
+            services: services.collect(),
+            rules: self.inner.rules(),
+        }
     }
 }
