@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, problem::Problem};
 use crate::registry::{
-    DeploymentView, RegisterDeployment, Registered, ServiceRevision, ServiceView,
+    DeploymentView, RegisterDeployment, Registered, ServiceRevision, ServiceView, UpdateDeployment,
 };
 
 /// The answer to a registration.
@@ -72,8 +72,16 @@ pub(super) async fn one(
     })
 }
 
-/// `DELETE /deployments/{id}`: 202 with `?force=true`, else 409, because nothing tells yet whether
-/// invocations still need it.
+/// `PATCH /deployments/{id}`: another address, other headers.
+pub(super) async fn update(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+    Json(change): Json<UpdateDeployment>,
+) -> Result<Json<DeploymentView>, Problem> {
+    Ok(Json(admin.registry.update(parse_id(&id)?, change).await?))
+}
+
+/// `DELETE /deployments/{id}`: 202 when nothing needs it or with `?force=true`, else 409.
 pub(super) async fn remove(
     State(admin): State<Admin>,
     Path(id): Path<String>,

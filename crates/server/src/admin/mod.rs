@@ -95,9 +95,12 @@ fn routes() -> Router<Admin> {
         .route("/subscriptions", get(simple::subscriptions))
         .route("/kafka-clusters", get(simple::kafka_clusters))
         .route("/deployments", get(deployments::list).post(deployments::register))
-        .route("/deployments/{deployment}", get(deployments::one).delete(deployments::remove))
+        .route(
+            "/deployments/{deployment}",
+            get(deployments::one).patch(deployments::update).delete(deployments::remove),
+        )
         .route("/services", get(services::list))
-        .route("/services/{service}", get(services::one))
+        .route("/services/{service}", get(services::one).patch(services::patch))
         .route("/services/{service}/state", get(state::read).post(state::replace))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))

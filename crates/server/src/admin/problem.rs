@@ -81,20 +81,27 @@ impl From<RegistryError> for Problem {
         let status = match &error {
             RegistryError::Discovery { invalid: true, .. }
             | RegistryError::HandlerType { .. }
+            | RegistryError::Unsupported(_)
             | RegistryError::TooManyDeployments => StatusCode::BAD_REQUEST,
             RegistryError::ServiceType { .. }
-            | RegistryError::InUse(_)
+            | RegistryError::Serving { .. }
+            | RegistryError::InUse { .. }
+            | RegistryError::AddressTaken { .. }
+            | RegistryError::Incomplete { .. }
             | RegistryError::RuleVersion { .. } => StatusCode::CONFLICT,
             RegistryError::RuleDescription { .. } | RegistryError::TooManyRules => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            RegistryError::UnknownDeployment(_) => StatusCode::NOT_FOUND,
+            RegistryError::UnknownDeployment(_) | RegistryError::UnknownService(_) => {
+                StatusCode::NOT_FOUND
+            }
             RegistryError::Store(StoreError::Full) | RegistryError::Stopped => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             RegistryError::Discovery { .. }
             | RegistryError::ProtocolVersions { .. }
             | RegistryError::Record { .. }
+            | RegistryError::Invocation { .. }
             | RegistryError::RulesRecord { .. }
             | RegistryError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{Admin, problem::Problem};
-use crate::registry::{HandlerView, ServiceView};
+use crate::registry::{HandlerView, ServicePatch, ServiceView};
 
 /// The answer to `GET /services`.
 #[derive(Serialize)]
@@ -32,6 +32,15 @@ pub(super) async fn one(
     Path(service): Path<String>,
 ) -> Result<Json<ServiceView>, Problem> {
     find(&admin, &service).map(Json)
+}
+
+/// `PATCH /services/{service}`: other options for the latest revision.
+pub(super) async fn patch(
+    State(admin): State<Admin>,
+    Path(service): Path<String>,
+    Json(change): Json<ServicePatch>,
+) -> Result<Json<ServiceView>, Problem> {
+    Ok(Json(admin.registry.patch_service(service, change).await?))
 }
 
 /// `GET /services/{service}/handlers`.

@@ -22,7 +22,7 @@ impl Registry {
         let services = latest.iter().map(|(name, (id, service))| ServiceRow {
             name: (*name).to_owned(),
             revision: service.revision,
-            public: !service.options.private.unwrap_or(false),
+            public: !service.options().private.unwrap_or(false),
             ty: match service.kind {
                 ServiceKind::Service => "service",
                 ServiceKind::VirtualObject => "virtual_object",

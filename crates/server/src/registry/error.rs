@@ -63,11 +63,56 @@ pub enum RegistryError {
     /// No deployment has this id. Look at the list.
     #[error("not found in the schema registry: deployment with id '{0}'")]
     UnknownDeployment(DeploymentId),
-    /// The deployment may still be needed. Remove it by force, or leave it.
+    /// New work goes there. Register a newer revision elsewhere first, or remove it by force.
     #[error(
-        "deployment '{0}' may still have invocations that need it; remove it anyway with ?force=true"
+        "deployment '{id}' serves the latest revision of {services}: register a newer one elsewhere \
+         first, or remove it with its services by ?force=true"
     )]
-    InUse(DeploymentId),
+    Serving {
+        /// The deployment.
+        id: DeploymentId,
+        /// Names of the services.
+        services: String,
+    },
+    /// Invocations need it. Wait for them, move them, or remove it by force.
+    #[error(
+        "deployment '{id}' is needed by {count}{} invocations that have not completed: wait for them, \
+         resume them elsewhere, or remove it anyway by ?force=true",
+        if *more { " or more" } else { "" }
+    )]
+    InUse {
+        /// The deployment.
+        id: DeploymentId,
+        /// How many were found.
+        count: usize,
+        /// True when the search ended there.
+        more: bool,
+    },
+    /// Another deployment has the address. Choose another one, or remove that deployment.
+    #[error("deployment '{other}' has the address {uri} already")]
+    AddressTaken {
+        /// The address.
+        uri: String,
+        /// Who has it.
+        other: DeploymentId,
+    },
+    /// What has started there would be stranded. Mend the endpoint, or overwrite.
+    #[error(
+        "the endpoint cannot replace deployment '{id}': {what}, and invocations may need it; set \
+         \"overwrite\": true if that is meant"
+    )]
+    Incomplete {
+        /// The deployment.
+        id: DeploymentId,
+        /// What is missing.
+        what: String,
+    },
+    /// No service has this name. Look at the list.
+    #[error("not found in the schema registry: service with name '{0}'")]
+    UnknownService(String),
+    /// The option does not exist for such a service. Leave it out.
+    #[error("{0}")]
+    Unsupported(String),
     /// The bound on deployments is reached. Remove old ones.
     #[error(
         "there are {} deployments, the most this server keeps; remove old ones",
@@ -108,6 +153,12 @@ pub enum RegistryError {
     #[error("the record of the concurrency rules is damaged: {detail}")]
     RulesRecord {
         /// What is wrong.
+        detail: String,
+    },
+    /// The record of an invocation cannot be read. Call a person.
+    #[error("an invocation cannot be read: {detail}")]
+    Invocation {
+        /// Which key, and what is wrong.
         detail: String,
     },
     /// A stored record cannot be read. Do not serve from it; call a person.

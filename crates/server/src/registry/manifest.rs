@@ -15,6 +15,7 @@ use super::{
     RegisterDeployment, RegistryConfig, RegistryError,
     discover::Found,
     error::PROTOCOL_VERSION_MIN,
+    patch::PatchRecord,
     record::{
         DeploymentRecord, HandlerRecord, InputRecord, OnMaxAttemptsRecord, OptionsRecord,
         OutputRecord, RetryRecord, ServiceRecord,
@@ -71,7 +72,8 @@ fn services(services: Vec<Service>) -> Result<BTreeMap<String, ServiceRecord>, R
             kind,
             revision: 0,
             retired: false,
-            options: options(&service.options),
+            manifest_options: options(&service.options),
+            patch: PatchRecord::default(),
             documentation: service.options.documentation,
             metadata: service.options.metadata.unwrap_or_default(),
             handlers,

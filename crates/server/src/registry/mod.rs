@@ -8,16 +8,20 @@
 //! - Start at [`Registry::register`], then `place::place`, which decides what a manifest changes.
 
 mod catalog;
+mod changes;
 mod discover;
 mod error;
 mod manifest;
 mod options;
+mod patch;
 mod place;
 mod record;
 mod request;
 mod rules;
 mod schema;
+mod update;
 mod uri;
+mod usage;
 mod view;
 
 #[cfg(test)]
@@ -40,8 +44,10 @@ use self::{discover::HttpDiscover, record::Records};
 pub use self::{
     discover::{Discover, DiscoverFuture, DiscoveryFailure, Found},
     error::RegistryError,
+    patch::ServicePatch,
     request::RegisterDeployment,
     rules::{DeleteRule, Precondition, PutRule, RuleView, UserLimits},
+    update::UpdateDeployment,
     uri::{DeploymentUri, UriError},
     view::{DeploymentView, HandlerView, RetryPolicyView, ServiceRevision, ServiceView},
 };
@@ -164,12 +170,6 @@ impl Registry {
             Ok(Plan { value, next: plan.next })
         })
         .await
-    }
-
-    /// Forgets a deployment, with the services whose latest revision it serves; returns when that
-    /// is durable. Invocations that are pinned to it cannot continue.
-    pub async fn remove(&self, id: DeploymentId, force: bool) -> Result<(), RegistryError> {
-        self.change(move |records| place::remove(records, id, force)).await
     }
 
     /// Returns every deployment in order of id.

@@ -41,6 +41,9 @@ pub(super) fn place(
             return Err(RegistryError::ServiceType { name, was, declared });
         }
         service.revision = revision_max(records, name) + 1;
+        if let Some((_, known)) = record::latest_of(records, name) {
+            service.patch = known.patch.kept_for(&service.manifest_options);
+        }
     }
     let (registered, id) = match find(records, &record.uri) {
         Some((id, _)) => (Registered::Existing, id),
@@ -56,6 +59,7 @@ pub(super) fn place(
 
 /// Decides what the removal of a deployment changes: it goes, and so do the services whose latest
 /// revision it serves. Their older revisions elsewhere serve the invocations pinned to them only.
+/// Without force it must not serve any; whether invocations need it the caller has found out.
 pub(super) fn remove(
     records: &Records,
     id: DeploymentId,
@@ -64,10 +68,14 @@ pub(super) fn remove(
     if !records.contains_key(&id) {
         return Err(RegistryError::UnknownDeployment(id));
     }
-    if !force {
-        return Err(RegistryError::InUse(id));
-    }
     let latest = record::latest(records);
+    if !force {
+        let served = latest.iter().filter(|(_, (serving, _))| *serving == id);
+        let services: Vec<&str> = served.map(|(name, _)| *name).collect();
+        if !services.is_empty() {
+            return Err(RegistryError::Serving { id, services: services.join(", ") });
+        }
+    }
     let gone = |name: &str| latest.get(name).is_some_and(|(serving, _)| *serving == id);
     let mut next = records.clone();
     next.remove(&id);
@@ -90,7 +98,7 @@ fn find<'a>(records: &'a Records, uri: &str) -> Option<(DeploymentId, &'a Deploy
 }
 
 /// The highest revision that any deployment has of a service, retired or not; 0 if none has it.
-fn revision_max(records: &Records, name: &str) -> u64 {
+pub(super) fn revision_max(records: &Records, name: &str) -> u64 {
     let revisions = records.values().filter_map(|record| record.services.get(name));
     revisions.map(|service| service.revision).max().unwrap_or(0)
 }

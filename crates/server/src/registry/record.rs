@@ -17,7 +17,7 @@ use reveille_protocol::id::DeploymentId;
 use reveille_store::{Batch, PartitionId, Store};
 use serde::{Deserialize, Serialize};
 
-use super::{RegistryError, TextMap};
+use super::{RegistryError, TextMap, patch::PatchRecord};
 
 const PREFIX: &[u8] = b"deployment/";
 /// The first key behind all keys with [`PREFIX`].
@@ -53,7 +53,12 @@ pub(super) struct ServiceRecord {
     /// True when a later revision was removed with its deployment: the service is gone then, it
     /// does not fall back to this one.
     pub retired: bool,
-    pub options: OptionsRecord,
+    /// What the manifest declares; what counts is [`ServiceRecord::options`].
+    #[serde(rename = "options")]
+    pub manifest_options: OptionsRecord,
+    /// What operators changed.
+    #[serde(default)]
+    pub patch: PatchRecord,
     pub documentation: Option<String>,
     pub metadata: TextMap,
     pub handlers: BTreeMap<String, HandlerRecord>,

@@ -52,16 +52,31 @@ fn uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeploymentUri, D::E
 }
 
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
-    let headers = Option::<TextMap>::deserialize(deserializer)?.unwrap_or_default();
-    for (name, value) in &headers {
-        check_header(name, value).map_err(D::Error::custom)?;
-    }
-    Ok(headers.into_iter().collect())
+    Ok(optional_headers(deserializer)?.unwrap_or_default())
 }
 
 /// Clients send `null` for what they do not set.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// An address that may be left out.
+pub(super) fn optional_uri<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<DeploymentUri>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| DeploymentUri::parse(&text).map_err(D::Error::custom)).transpose()
+}
+
+/// Headers that may be left out.
+pub(super) fn optional_headers<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<(String, String)>>, D::Error> {
+    let map = Option::<TextMap>::deserialize(deserializer)?;
+    for (name, value) in map.iter().flatten() {
+        check_header(name, value).map_err(D::Error::custom)?;
+    }
+    Ok(map.map(|map| map.into_iter().collect()))
 }

@@ -27,8 +27,9 @@ pub(super) const OUTPUT_DEFAULT: &str = "application/json";
 /// Builds the schema.
 pub(super) fn build(records: &Records, config: &RegistryConfig, rules: Arc<Rules>) -> Schema {
     let services = record::latest(records).into_iter().map(|(name, (id, service))| {
+        let options = service.options();
         let handlers = service.handlers.iter().map(|(handler_name, handler)| {
-            let schema = build_handler(handler_name, handler, &service.options, &config.defaults);
+            let schema = build_handler(handler_name, handler, &options, &config.defaults);
             (handler_name.clone(), schema)
         });
         let schema = ServiceSchema {

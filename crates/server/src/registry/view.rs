@@ -222,7 +222,7 @@ pub(super) fn service(
     let run = record.handlers.values().find(|handler| handler.kind == HandlerKind::Workflow);
     let workflow = record.kind == ServiceKind::Workflow;
     let main_kind = if workflow { HandlerKind::Workflow } else { HandlerKind::Plain };
-    let options = options::resolve(main_kind, &nothing, &record.options, defaults);
+    let options = options::resolve(main_kind, &nothing, &record.options(), defaults);
     let workflow_retention_ms = run
         .and_then(|handler| handler.options.workflow_retention_ms)
         .unwrap_or(options.workflow_retention_ms);

@@ -1,5 +1,6 @@
 //! Tests of the registry, and the fake deployments that tests of the admin API use as well.
 
+mod changes;
 mod options;
 mod registration;
 mod rules;

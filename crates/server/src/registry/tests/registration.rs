@@ -187,7 +187,7 @@ async fn removal_takes_the_services_along() {
     let (_, b) = bench.register(json!({ "uri": B })).await.expect("it is registered");
     let b = b.id.parse().expect("ids read back");
     let refused = bench.registry.remove(b, false).await;
-    assert!(matches!(refused, Err(RegistryError::InUse(_))), "{refused:?}");
+    assert!(matches!(refused, Err(RegistryError::Serving { .. })), "{refused:?}");
     bench.registry.remove(b, true).await.expect("it is there");
     assert_eq!(bench.routes(), "T@1=http://a/", "S does not fall back to an old revision");
     let refused = bench.registry.remove(b, true).await;
