@@ -8,7 +8,6 @@
 
 mod floor;
 mod load;
-mod process;
 mod service;
 
 use std::time::Duration;
@@ -18,10 +17,12 @@ use serde_json::json;
 
 use self::{
     load::{Measured, Target},
-    process::Server,
     service::Scenario,
 };
-use crate::workspace;
+use crate::{
+    process::{self, Server},
+    workspace,
+};
 
 /// How long each load runs before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(700);

@@ -1,9 +1,12 @@
 //! Repository automation, started as `cargo xtask SUBCOMMAND`. One file per subcommand:
-//! [`tidy`] (house rules), [`mod@test`] (every test, also `ci`) and [`mod@bench`] (load measurements).
+//! [`tidy`] (house rules), [`mod@test`] (every test, also `ci`) and [`mod@bench`] (load measurements),
+//! [`compare`] (the contract against the peer).
 //!
 //! Owns no product code; it only starts cargo and the binaries and reads the tree.
 
 mod bench;
+mod compare;
+mod process;
 mod test;
 mod tidy;
 mod workspace;
@@ -15,7 +18,9 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
   test               run every test there is (fmt, clippy, tidy, tests, simulator)
   ci                 the same as test
   bench [greet|steps|answer|all] [--connections 1,16,64] [--seconds 3] [--json]
-        [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']";
+        [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']
+  compare --peer 'COMMAND' [--server 'COMMAND'] [--case TEXT]
+        runs the scripts of the contract against both and prints what differs";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +32,7 @@ fn main() -> Result<()> {
         "tidy" => tidy::run(rest),
         "test" | "ci" => test::run(rest),
         "bench" => bench::run(rest),
+        "compare" => compare::run_command(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

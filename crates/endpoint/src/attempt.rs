@@ -136,6 +136,11 @@ impl Attempt {
         header.map(|header| header.value.as_str())
     }
 
+    /// Returns every header of the call, name and value, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|header| (header.key.as_str(), header.value.as_str()))
+    }
+
     /// Returns the key of the object or workflow; empty in a plain service.
     pub fn key(&self) -> &str {
         &self.start.key

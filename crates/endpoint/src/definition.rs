@@ -127,7 +127,12 @@ impl ServiceDef {
         name: &str,
         code: impl Fn(&mut Attempt) -> Result<Bytes, Stop> + Send + Sync + 'static,
     ) -> Self {
-        self.with(name, None, Arc::new(code))
+        let ty = match self.manifest.ty {
+            ServiceType::Service => None,
+            ServiceType::VirtualObject => Some(HandlerType::Exclusive),
+            ServiceType::Workflow => Some(HandlerType::Workflow),
+        };
+        self.with(name, ty, Arc::new(code))
     }
 
     /// Adds a handler that runs beside the others of its key.
@@ -145,6 +150,14 @@ impl ServiceDef {
         let handler = Handler { name: name.clone(), ty, input: None, output: None, options };
         self.manifest.handlers.push(handler);
         self.handlers.insert(name, code);
+        self
+    }
+
+    /// Changes what the manifest says about the handler added last: input, output, options.
+    pub fn declare(mut self, change: impl FnOnce(&mut Handler)) -> Self {
+        if let Some(handler) = self.manifest.handlers.last_mut() {
+            change(handler);
+        }
         self
     }
 

@@ -36,7 +36,7 @@ mod tests;
 
 pub use reveille_protocol::{
     manifest::{HandlerType, Options, ProtocolMode},
-    message::Failure,
+    message::{Failure, FailureMetadata},
 };
 
 pub use self::{

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Crate and the crates of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("reveille-protocol", &[]),
     ("reveille-store", &[]),
     ("reveille-engine", &["reveille-protocol"]),
@@ -26,7 +26,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
         "reveille-sim",
         &["reveille-server", "reveille-engine", "reveille-store", "reveille-protocol"],
     ),
-    ("xtask", &["reveille-endpoint", "reveille-protocol"]),
+    ("reveille-contract", &["reveille-endpoint", "reveille-protocol"]),
+    ("xtask", &["reveille-contract", "reveille-endpoint", "reveille-protocol"]),
 ];
 
 /// What the engine must never reach, even indirectly: runtimes, I/O, storage and randomness.

@@ -20,6 +20,7 @@ pub(super) struct Registration {
     services: Vec<ServiceView>,
     min_protocol_version: u32,
     max_protocol_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sdk_version: Option<String>,
 }
 

@@ -49,6 +49,7 @@ pub struct DeploymentView<S = ServiceView> {
     /// Highest protocol version of the deployment.
     pub max_protocol_version: u32,
     /// Name and version of its SDK, if it told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sdk_version: Option<String>,
     /// What it serves.
     pub services: Vec<S>,

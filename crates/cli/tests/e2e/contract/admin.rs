@@ -1,6 +1,5 @@
-//! Registration of deployments, and what the admin API says to malformed requests.
+//! Registration of deployments, with work that waits meanwhile.
 
-use hyper::Method;
 use serde_json::{Value, json};
 
 use super::cluster;
@@ -68,66 +67,6 @@ fn revision(deployment: &Value) -> u64 {
     let services = deployment["services"].as_array().expect("services");
     let service = services.iter().find(|service| service["name"] == "approval");
     service.expect("the approval service")["revision"].as_u64().expect("a revision")
-}
-
-/// Method and path, content type, body; status, and a part of the answer.
-type AdminRow = (&'static str, &'static str, &'static str, u16, &'static str);
-
-const ROWS: &[AdminRow] = &[
-    (
-        "POST /deployments",
-        "application/json",
-        "no JSON",
-        400,
-        "Failed to parse the request body as JSON",
-    ),
-    (
-        "POST /deployments",
-        "application/json",
-        "{}",
-        422,
-        "Failed to deserialize the JSON body into the target type",
-    ),
-    (
-        "POST /deployments",
-        "application/json",
-        r#"{"uri":"no uri at all"}"#,
-        422,
-        "Failed to deserialize the JSON body into the target type",
-    ),
-    (
-        "POST /deployments",
-        "text/plain",
-        r#"{"uri":"http://localhost:1"}"#,
-        415,
-        "Expected request with `Content-Type: application/json`",
-    ),
-    ("PUT /deployments", "application/json", "{}", 405, ""),
-    ("GET /nonsense", "application/json", "", 404, ""),
-    ("GET /waits?limit=many", "application/json", "", 400, "limit"),
-    ("POST /waits/foo/17/resolve", "application/json", "1", 400, ""),
-    ("PATCH /invocations/foo/cancel", "application/json", "", 400, "'invocation_id' is invalid"),
-    ("POST /invocations/foo/cancel", "application/json", "", 405, ""),
-];
-
-#[tokio::test]
-async fn malformed_admin_requests() {
-    let cluster = cluster().await;
-    let mut wrong = Vec::new();
-    for (request, content_type, body, status, part) in ROWS {
-        let (method, path) = request.split_once(' ').expect("METHOD /path");
-        let method: Method = method.parse().expect("a method");
-        let call = cluster.admin.request(method, path).typed(content_type, *body);
-        let answer = call.send().await;
-        if answer.status != *status || !answer.text().contains(part) {
-            wrong.push(format!("{request} {body}: {} {}", answer.status, answer.text()));
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
-    // The same API under its versions.
-    for prefix in ["/v2", "/v3", "/v4"] {
-        cluster.admin.get(&format!("{prefix}/deployments")).send().await.expect(200);
-    }
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ pub struct DataDirectory(PathBuf);
 /// Creates the data directory. Not below the system's temporary directory: that may be memory,
 /// where durability costs nothing.
 pub fn data_directory() -> Result<DataDirectory> {
-    let path = workspace::target_directory()?.join(format!("bench-{}", std::process::id()));
+    let path = workspace::target_directory()?.join(format!("server-{}", std::process::id()));
     fs::create_dir_all(&path).with_context(|| format!("could not create {}", path.display()))?;
     Ok(DataDirectory(path))
 }
