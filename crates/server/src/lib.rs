@@ -17,6 +17,7 @@ pub mod admin;
 pub mod config;
 pub mod ingress;
 pub mod invoker;
+mod lambda;
 pub mod limits;
 pub mod listener;
 pub mod partition;

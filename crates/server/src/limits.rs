@@ -208,3 +208,12 @@ pub const QUERY_TIMEOUT_MS_DEFAULT: u64 = 30_000;
 
 /// Largest answer to a query, in bytes (`admin.query.answer-size-limit`).
 pub const QUERY_ANSWER_BYTES_DEFAULT: usize = 64 << 20;
+
+/// Largest request to a Lambda function, in bytes: AWS takes 6 MB, in base64 and with an envelope.
+pub const LAMBDA_REQUEST_BYTES: usize = 4_400_000;
+
+/// Largest answer of a Lambda function that is read, in bytes: AWS gives 6 MB at most.
+pub const LAMBDA_RESPONSE_BYTES: usize = 8 << 20;
+
+/// Largest answer of a Lambda function after it was unpacked, in bytes.
+pub const LAMBDA_UNPACKED_BYTES: usize = 256 << 20;

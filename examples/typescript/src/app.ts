@@ -1,7 +1,8 @@
 // Serves every program of this folder.
 //
 //   PORT=9080            where to listen
-//   MODE=bidi | rr | h1  streaming over HTTP/2, request/response over HTTP/2, or over HTTP/1.1
+//   MODE=bidi | rr | h1  streaming over HTTP/2, request/response over HTTP/2, or over HTTP/1.1;
+//        lambda          as a function of AWS Lambda, which is played (see lambda.ts)
 //   IDENTITY_KEYS=...    public keys of the servers that may call, with commas between them
 //   TLS_CERT, TLS_KEY    PEM files; with them, it is served over https
 
@@ -10,6 +11,7 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as restate from "@restatedev/restate-sdk";
+import * as lambda from "@restatedev/restate-sdk/lambda";
 
 import { account, archive, cabinet } from "./account.ts";
 import { approval } from "./approval.ts";
@@ -17,6 +19,7 @@ import { caller, payout } from "./caller.ts";
 import { combinators } from "./combinators.ts";
 import { desk } from "./desk.ts";
 import { door } from "./door.ts";
+import { createLambdaServer } from "./lambda.ts";
 import { meeting, room } from "./meeting.ts";
 import { notifier } from "./notifier.ts";
 import { releaseWorkflow } from "./release_workflow.ts";
@@ -29,16 +32,17 @@ const mode = process.env.MODE ?? "bidi";
 const identityKeys = process.env.IDENTITY_KEYS?.split(",");
 const { TLS_CERT, TLS_KEY } = process.env;
 
-const handler = restate.createEndpointHandler({
-  services: [
-    account, approval, archive, cabinet, caller, combinators, desk, door, meeting, notifier,
-    patient, payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
-  ],
-  bidirectional: mode === "bidi",
-  identityKeys,
-});
+const services = [
+  account, approval, archive, cabinet, caller, combinators, desk, door, meeting, notifier,
+  patient, payout, releaseWorkflow, reviewWorkflow, reviewer, room, shortReviewWorkflow, steps, stubborn,
+];
+const bidirectional = mode === "bidi";
+const handler = restate.createEndpointHandler({ services, bidirectional, identityKeys });
 
 function serve() {
+  if (mode === "lambda") {
+    return createLambdaServer(lambda.createEndpointHandler({ services, identityKeys }));
+  }
   if (TLS_CERT === undefined || TLS_KEY === undefined) {
     return mode === "h1" ? http.createServer(handler) : http2.createServer(handler);
   }

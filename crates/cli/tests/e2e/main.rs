@@ -5,6 +5,7 @@
 //! - [`contract`]: what malformed requests are answered, as a table.
 //! - [`crash`], [`load`]: `kill -9` of server, service and both.
 //! - [`faults`]: deployments that answer nonsense.
+//! - [`lambda`]: deployments that are Lambda functions.
 //! - [`security`]: signed requests as the SDK checks them, TLS, tokens.
 //! - [`process`]: start, stop, and what a second server on one directory says.
 //!
@@ -15,6 +16,7 @@ mod contract;
 mod crash;
 mod faults;
 mod harness;
+mod lambda;
 mod load;
 mod matrix;
 mod process;

@@ -23,4 +23,5 @@ combinations! {
     request_response_v6: Mode::RequestResponse, 6;
     request_response_v7: Mode::RequestResponse, 7;
     http1_v6: Mode::Http1, 6;
+    lambda_v7: Mode::Lambda, 7;
 }

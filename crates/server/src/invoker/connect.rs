@@ -10,8 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use http::Uri;
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::lambda::{
+    self,
+    function::{self, Function},
+};
 use crate::limits;
 use crate::tls::Stream;
 use crate::tls::client::{Alpn, ClientTls, TlsFailure};
@@ -22,14 +29,18 @@ pub(super) struct Address {
     tls: bool,
     host: String,
     port: u16,
+    /// Set when it is a function, which has no address of its own.
+    function: Option<Function>,
 }
 
 impl Address {
     /// Takes the address of an absolute `http` or `https` URI.
     pub(super) fn of(uri: &Uri) -> Result<Address, String> {
+        let function = Function::of(uri);
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
+            Some(function::SCHEME) if function.is_some() => false,
             _ => return Err("the address of the deployment is no http:// or https:// URI.".into()),
         };
         let Some(host) = uri.host() else {
@@ -38,12 +49,15 @@ impl Address {
         // An IPv6 address stands in brackets in a URI only.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Address { tls, host, port })
+        Ok(Address { tls, host, port, function })
     }
 
     /// Opens a connection: a socket, and TLS on it for `https`. Takes at most
     /// [`limits::CONNECT_TIMEOUT_MS`] in all.
     pub(super) async fn connect(&self, tls: &ClientTls, alpn: Alpn) -> Result<Stream, TlsFailure> {
+        if let Some(function) = &self.function {
+            return Ok(Stream::Local(lambda::connect(function.clone(), tls.clone())));
+        }
         let deadline = tokio::time::Instant::now() + milliseconds(limits::CONNECT_TIMEOUT_MS);
         let failed = |error: io::Error| TlsFailure {
             cause: format!("Cannot connect: {error}"),
@@ -67,6 +81,26 @@ impl Address {
             Err(_elapsed) => Err(timed_out()),
         }
     }
+}
+
+/// Opens a connection over HTTP/1.1 for one caller, to services other than deployments.
+pub(crate) async fn dial(
+    uri: &str,
+    tls: &ClientTls,
+) -> Result<http1::SendRequest<Full<Bytes>>, String> {
+    let parsed: Uri = uri.parse().map_err(|error| format!("{uri}: {error}"))?;
+    let failed = |cause: String| format!("cannot reach {uri}: {cause}");
+    let address = Address::of(&parsed).map_err(failed)?;
+    let socket = address.connect(tls, Alpn::Http1).await;
+    let socket = TokioIo::new(socket.map_err(|failure| failed(failure.cause))?);
+    let (sender, connection) =
+        http1::handshake(socket).await.map_err(|error| failed(error.to_string()))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "HTTP/1.1 connection lost");
+        }
+    });
+    Ok(sender)
 }
 
 fn milliseconds(count: u64) -> Duration {
@@ -103,8 +137,8 @@ mod tests {
         ];
         for (uri, expected) in table {
             let address = Address::of(&uri.parse().expect("a URI")).ok();
-            let expected =
-                expected.map(|(tls, host, port)| Address { tls, host: host.to_owned(), port });
+            let expected = expected.map(|(tls, host, port)| (tls, host.to_owned(), port));
+            let address = address.map(|address| (address.tls, address.host, address.port));
             assert_eq!(address, expected, "{uri}");
         }
     }

@@ -44,6 +44,7 @@ use crate::limits;
 use crate::partition::Partitions;
 
 pub use self::outbound::Outbound;
+pub(crate) use connect::dial;
 
 use self::attempt::Attempt;
 use self::pool::{ConnectionTimes, Pool};

@@ -11,8 +11,8 @@ impl Registry {
         let records = self.inner.records();
         let deployments = records.iter().map(|(id, record)| DeploymentRow {
             id: id.to_string(),
-            ty: "http",
-            endpoint: record.uri.clone(),
+            ty: if record.function().is_some() { "lambda" } else { "http" },
+            endpoint: record.function().map_or_else(|| record.uri.clone(), |f| f.arn()),
             created_at_ms: record.created_at_ms,
             protocol_version_min: record.protocol_version_min,
             protocol_version_max: record.protocol_version_max,

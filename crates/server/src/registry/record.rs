@@ -17,7 +17,8 @@ use reveille_protocol::id::DeploymentId;
 use reveille_store::{Batch, PartitionId, Store};
 use serde::{Deserialize, Serialize};
 
-use super::{RegistryError, TextMap, patch::PatchRecord};
+use super::{RegistryError, TextMap, patch::PatchRecord, uri::DeploymentUri};
+use crate::lambda::function::Function;
 
 const PREFIX: &[u8] = b"deployment/";
 /// The first key behind all keys with [`PREFIX`].
@@ -41,6 +42,13 @@ pub(super) struct DeploymentRecord {
     pub created_at_ms: u64,
     pub sdk_version: Option<String>,
     pub services: BTreeMap<String, ServiceRecord>,
+}
+
+impl DeploymentRecord {
+    /// The function that it is, if it is one.
+    pub fn function(&self) -> Option<Function> {
+        DeploymentUri::stored(&self.uri).ok()?.as_function()
+    }
 }
 
 /// One service of a deployment.

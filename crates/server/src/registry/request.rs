@@ -5,31 +5,76 @@
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{TextMap, check_header, uri::DeploymentUri};
+use crate::lambda::function::Function;
 
 /// Asks to discover a deployment and to send new work to it. Deserializes from the request body.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Body")]
 pub struct RegisterDeployment {
     /// Base address.
-    #[serde(deserialize_with = "uri")]
     pub uri: DeploymentUri,
     /// Headers added to every request to the deployment.
-    #[serde(default, deserialize_with = "headers")]
     pub additional_headers: Vec<(String, String)>,
     /// True to call it with HTTP/1.1 instead of HTTP/2.
-    #[serde(default, deserialize_with = "or_default")]
     pub use_http_11: bool,
     /// True to discover a known address again.
-    #[serde(default, deserialize_with = "or_default")]
     pub force: bool,
     /// True to let services change their type.
-    #[serde(default, deserialize_with = "or_default")]
     pub breaking: bool,
     /// True to check only: nothing is stored.
-    #[serde(default, deserialize_with = "or_default")]
     pub dry_run: bool,
     /// Shown with the deployment, means nothing to the server.
-    #[serde(default, deserialize_with = "or_default")]
     pub metadata: TextMap,
+}
+
+/// The body as it is sent: `uri`, or `arn` with or without `assume_role_arn`.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default, deserialize_with = "optional_uri")]
+    uri: Option<DeploymentUri>,
+    arn: Option<String>,
+    assume_role_arn: Option<String>,
+    #[serde(default, deserialize_with = "headers")]
+    additional_headers: Vec<(String, String)>,
+    #[serde(default, deserialize_with = "or_default")]
+    use_http_11: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    force: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    breaking: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    dry_run: bool,
+    #[serde(default, deserialize_with = "or_default")]
+    metadata: TextMap,
+}
+
+impl TryFrom<Body> for RegisterDeployment {
+    type Error = String;
+
+    fn try_from(body: Body) -> Result<RegisterDeployment, String> {
+        let (uri, is_function) = match (body.uri, &body.arn) {
+            (Some(uri), None) => (uri, false),
+            (None, Some(arn)) => {
+                let function = Function::parse(arn, body.assume_role_arn.as_deref());
+                let function = function.map_err(|error| error.to_string())?;
+                (DeploymentUri::function(&function).map_err(|error| error.to_string())?, true)
+            }
+            (None, None) => return Err("missing field `uri`".to_owned()),
+            (Some(_), Some(_)) => return Err("`uri` and `arn` exclude each other".to_owned()),
+        };
+        if body.assume_role_arn.is_some() && !is_function {
+            return Err("`assume_role_arn` belongs to an `arn`".to_owned());
+        }
+        Ok(RegisterDeployment {
+            uri,
+            additional_headers: body.additional_headers,
+            use_http_11: body.use_http_11 || is_function,
+            force: body.force,
+            breaking: body.breaking,
+            dry_run: body.dry_run,
+            metadata: body.metadata,
+        })
+    }
 }
 
 impl RegisterDeployment {
@@ -45,10 +90,6 @@ impl RegisterDeployment {
             metadata: TextMap::new(),
         }
     }
-}
-
-fn uri<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeploymentUri, D::Error> {
-    DeploymentUri::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {

@@ -42,7 +42,7 @@ impl UpdateDeployment {
     ) -> Result<RegisterDeployment, RegistryError> {
         let uri = match &self.uri {
             Some(uri) => uri.clone(),
-            None => DeploymentUri::parse(&known.uri).map_err(|error| RegistryError::Record {
+            None => DeploymentUri::stored(&known.uri).map_err(|error| RegistryError::Record {
                 id: known.uri.clone(),
                 detail: error.to_string(),
             })?,

@@ -2,11 +2,13 @@
 //!
 //! - Owns: what makes two addresses the same.
 //! - Invariant: a [`DeploymentUri`] is `http://host[:port]/path/`, or `https`: host in lower case, no query, a
-//!   slash at the end.
+//!   slash at the end; or that of a function ([`crate::lambda`]).
 
 use std::{fmt, str::FromStr};
 
 use http::Uri;
+
+use crate::lambda::function::Function;
 
 /// The base address of a deployment; equal values name the same deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,24 @@ impl DeploymentUri {
         let authority = authority.as_str().to_ascii_lowercase();
         let normal = format!("{scheme}://{authority}{path}/");
         Uri::from_str(&normal).map(|uri| DeploymentUri { uri }).map_err(|_| invalid())
+    }
+
+    /// Makes the address of a function.
+    pub(crate) fn function(function: &Function) -> Result<DeploymentUri, UriError> {
+        let text = function.to_string();
+        Uri::from_str(&text).map(|uri| DeploymentUri { uri }).map_err(|_| UriError::Invalid(text))
+    }
+
+    /// Reads an address that was stored, which is in normal form already.
+    pub(super) fn stored(text: &str) -> Result<DeploymentUri, UriError> {
+        Uri::from_str(text)
+            .map(|uri| DeploymentUri { uri })
+            .map_err(|_| UriError::Invalid(text.to_owned()))
+    }
+
+    /// The function that it is, if it is one.
+    pub(super) fn as_function(&self) -> Option<Function> {
+        Function::of(&self.uri)
     }
 
     /// Returns the address for the HTTP client.

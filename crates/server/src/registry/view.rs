@@ -22,6 +22,7 @@ use super::{
     schema::{input_rule, output_rule},
 };
 use crate::config::OptionDefaults;
+use crate::lambda::function::Function;
 use crate::text::secret::{HIDDEN, may_be_secret};
 use crate::text::{duration, time};
 
@@ -30,12 +31,20 @@ use crate::text::{duration, time};
 pub struct DeploymentView<S = ServiceView> {
     /// Identifier.
     pub id: String,
-    /// Base address in normal form.
-    pub uri: String,
+    /// Base address in normal form; absent for a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// ARN of a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// ARN of the role that is taken on to invoke a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assume_role_arn: Option<String>,
     /// `BidiStream` or `RequestResponse`.
     pub protocol_type: &'static str,
-    /// `HTTP/2.0` or `HTTP/1.1`.
-    pub http_version: &'static str,
+    /// `HTTP/2.0` or `HTTP/1.1`; absent for a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_version: Option<&'static str>,
     /// Headers added to every request; values that may be secrets are hidden.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub additional_headers: TextMap,
@@ -196,11 +205,15 @@ fn frame<S>(id: DeploymentId, record: &DeploymentRecord, services: Vec<S>) -> De
         let value = if may_be_secret(name) { HIDDEN } else { value };
         (name.clone(), value.to_owned())
     });
+    let http_version = if record.http1 { "HTTP/1.1" } else { "HTTP/2.0" };
+    let function = record.function();
     DeploymentView {
         id: id.to_string(),
-        uri: record.uri.clone(),
+        uri: function.is_none().then(|| record.uri.clone()),
+        arn: function.as_ref().map(Function::arn),
+        http_version: function.is_none().then_some(http_version),
+        assume_role_arn: function.and_then(|function| function.role),
         protocol_type: if record.bidirectional { "BidiStream" } else { "RequestResponse" },
-        http_version: if record.http1 { "HTTP/1.1" } else { "HTTP/2.0" },
         additional_headers: headers.collect(),
         metadata: record.metadata.clone(),
         created_at: time::nanoseconds_utc(record.created_at_ms),

@@ -32,6 +32,13 @@ pub fn milliseconds_utc(time: Millis) -> String {
     format!("{}Z", Rfc3339(time))
 }
 
+/// Prints `20260131T120000Z`, as AWS wants it.
+pub fn basic_utc(time: Millis) -> String {
+    let text = Rfc3339(time).to_string();
+    let digits: String = text.split('.').next().unwrap_or_default().replace(['-', ':'], "");
+    format!("{digits}Z")
+}
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Date and time with milliseconds, without offset.

@@ -1,4 +1,4 @@
-//! A socket with or without TLS, as one type.
+//! A socket with or without TLS, or a pipe within the process, as one type.
 //!
 //! Invariant: without TLS every call goes straight to the socket, vectored writes included.
 
@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -16,6 +16,8 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// Encrypted. Boxed, since it is a kilobyte that plain connections would carry as well.
     Tls(Box<TlsStream<TcpStream>>),
+    /// To a gateway in this process ([`crate::lambda`]).
+    Local(DuplexStream),
 }
 
 impl AsyncRead for Stream {
@@ -27,6 +29,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Local(pipe) => Pin::new(pipe).poll_read(cx, buffer),
         }
     }
 }
@@ -40,6 +43,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Local(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
 
@@ -51,6 +55,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Stream::Local(pipe) => Pin::new(pipe).poll_write_vectored(cx, bytes),
         }
     }
 
@@ -58,6 +63,7 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Plain(socket) => socket.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Local(pipe) => pipe.is_write_vectored(),
         }
     }
 
@@ -65,6 +71,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Local(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
 
@@ -72,6 +79,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Local(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }
 }

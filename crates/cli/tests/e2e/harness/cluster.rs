@@ -23,6 +23,8 @@ pub enum Mode {
     RequestResponse,
     /// Request/response over HTTP/1.1.
     Http1,
+    /// A function of AWS Lambda, which the example plays.
+    Lambda,
 }
 
 /// What a cluster is made of.
@@ -61,6 +63,12 @@ impl Setup {
         if tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") }
     }
 }
+
+/// The function that the example plays.
+pub const LAMBDA_ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:greeter:1";
+
+/// What the server signs with in that mode.
+pub const LAMBDA_SECRET: &str = "secret-of-the-account";
 
 /// A server with the example programs registered.
 pub struct Cluster {
@@ -148,6 +156,12 @@ impl Cluster {
         let mut env = self.setup.env.clone();
         let version = self.setup.version.to_string();
         env.push(("REVEILLE_WORKER__PROTOCOL_VERSION_MAX".into(), version));
+        if self.setup.mode == Mode::Lambda {
+            let service = format!("http://127.0.0.1:{}", self.ports.service);
+            env.push(("AWS_ENDPOINT_URL".into(), service));
+            env.push(("AWS_ACCESS_KEY_ID".into(), "AKIDACCOUNT".into()));
+            env.push(("AWS_SECRET_ACCESS_KEY".into(), LAMBDA_SECRET.into()));
+        }
         Process::start(env!("CARGO_BIN_EXE_reveille"), &args, &env, self.directory.path(), log)
     }
 
@@ -157,6 +171,7 @@ impl Cluster {
             Mode::Bidi => "bidi",
             Mode::RequestResponse => "rr",
             Mode::Http1 => "h1",
+            Mode::Lambda => "lambda",
         };
         let mut env = vec![
             ("PORT".to_owned(), self.ports.service.to_string()),
@@ -198,6 +213,7 @@ impl Cluster {
         let uri = self.setup.service_uri(self.ports.service);
         let body = match self.setup.mode {
             Mode::Http1 => json!({"uri": uri, "use_http_11": true}),
+            Mode::Lambda => json!({"arn": LAMBDA_ARN}),
             Mode::Bidi | Mode::RequestResponse => json!({"uri": uri}),
         };
         self.admin.post("/deployments").json(body).send().await

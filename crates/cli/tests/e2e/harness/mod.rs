@@ -16,7 +16,7 @@ mod verbs;
 
 use std::time::{Duration, Instant};
 
-pub use cluster::{Cluster, Mode, Setup};
+pub use cluster::{Cluster, LAMBDA_ARN, LAMBDA_SECRET, Mode, Setup};
 pub use http::{Http, Response};
 pub use ports::free_port;
 pub use process::Process;
