@@ -9,12 +9,19 @@ pub enum QueryError {
     /// The text is no query of ours. Fix it; the message says where.
     #[error("{0}")]
     Invalid(String),
+    /// It names a table, column or function that does not exist. `information_schema.columns` lists
+    /// what does.
+    #[error("{0}; see `information_schema.columns`")]
+    Unknown(String),
     /// It would do something else than read.
     #[error("only queries are allowed, and this is not one: {0}")]
     NotAQuery(String),
     /// It took too long, or its answer is too large. Ask for less, or raise the limit named.
     #[error("{0}")]
     TooMuch(String),
+    /// Its time is over.
+    #[error("the time of the query is over")]
+    Overdue,
     /// Whoever asked does not listen any more.
     #[error("the answer is not wanted any more")]
     Abandoned,

@@ -22,6 +22,7 @@ mod error;
 mod functions;
 mod json;
 mod lexer;
+mod memory;
 mod run;
 mod table;
 pub mod tables;
@@ -32,5 +33,6 @@ mod vtab;
 mod tests;
 
 pub use error::QueryError;
+pub use memory::limit_memory;
 pub use run::{Format, Limits, run};
 pub use table::{Catalog, DeploymentRow, ServiceRow, World};

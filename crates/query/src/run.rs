@@ -10,11 +10,14 @@ use std::{
 
 use rusqlite::{
     Connection, Error, ErrorCode, Statement,
+    config::DbConfig,
     hooks::{AuthAction, AuthContext, Authorization},
     limits::Limit,
 };
 
-use crate::{arrow, cell::Type, error::QueryError, functions, json, lexer, table::World, vtab};
+use crate::{
+    arrow, cell::Type, error::QueryError, functions, json, lexer, memory, table::World, vtab,
+};
 
 /// Form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,8 @@ pub struct Limits {
 /// Operations of SQLite between two looks at the clock.
 const STEPS_PER_CHECK: i32 = 1000;
 
-/// Longest text and blob that SQLite makes, in bytes: one row may hold a large payload as JSON.
-const VALUE_BYTES_MAX: i32 = 1 << 30;
+/// Longest text, blob and row that SQLite makes, in bytes: the largest payload, in hexadecimal digits.
+const VALUE_BYTES_MAX: i32 = 64 << 20;
 
 /// Longest query, in bytes.
 const QUERY_BYTES_MAX: i32 = 1 << 20;
@@ -65,7 +68,9 @@ pub fn run(
     mut sink: impl FnMut(Vec<u8>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let translated = lexer::translate(text)?;
-    let connection = connect(world, limits.time).map_err(QueryError::Sqlite)?;
+    let deadline = Instant::now() + limits.time;
+    let world = World { deadline: Some(deadline), ..world.clone() };
+    let connection = connect(&world, deadline).map_err(|error| explain(error, limits.time))?;
     let explain = |error| explain(error, limits.time);
     let mut statement = connection.prepare(&translated.text).map_err(explain)?;
     if statement.column_count() == 0 {
@@ -91,21 +96,24 @@ pub fn run(
     };
     done.map_err(|error| match error {
         QueryError::Sqlite(error) => explain(error),
+        QueryError::Overdue => overdue(limits.time),
         other => other,
     })
 }
 
-fn connect(world: &World, time: Duration) -> rusqlite::Result<Connection> {
+fn connect(world: &World, deadline: Instant) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_in_memory()?;
-    // What is sorted goes to a file when it is large. `LIKE` minds the case, as users expect of it.
-    connection.execute_batch("PRAGMA temp_store = FILE; PRAGMA case_sensitive_like = ON;")?;
+    // What is sorted stays in memory, within the bound of `memory`: files would hold payloads outside
+    // of the data directory, and could fill a disk. `LIKE` minds the case, as users expect of it.
+    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA case_sensitive_like = ON;")?;
+    // A name in double quotes that is no column is a mistake, not a text.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, QUERY_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     vtab::register(&connection, world)?;
     functions::register(&connection, world.now_ms)?;
     connection.authorizer(Some(authorize))?;
-    let deadline = Instant::now() + time;
     connection.progress_handler(STEPS_PER_CHECK, Some(move || Instant::now() > deadline))?;
     Ok(connection)
 }
@@ -141,21 +149,43 @@ fn columns(
 fn explain(error: Error, time: Duration) -> QueryError {
     let Error::SqliteFailure(failure, message) = &error else {
         return match error {
-            Error::SqlInputError { msg, offset, .. } => {
-                QueryError::Invalid(format!("{msg} (at byte {offset} of the query)"))
-            }
+            Error::SqlInputError { msg, .. } => unknown_or_invalid(msg),
             error => QueryError::Invalid(error.to_string()),
         };
     };
     let text = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
-        ErrorCode::OperationInterrupted => QueryError::TooMuch(format!(
-            "the query took longer than {} s (`admin.query.timeout`); narrow it, by `id` for example",
-            time.as_secs_f64()
-        )),
+        ErrorCode::OperationInterrupted => overdue(time),
         ErrorCode::AuthorizationForStatementDenied => QueryError::NotAQuery(text),
-        ErrorCode::TooBig | ErrorCode::OutOfMemory => QueryError::TooMuch(text),
+        ErrorCode::TooBig => QueryError::TooMuch(format!(
+            "a value or a row would be larger than {VALUE_BYTES_MAX} bytes, which is the most that a \
+             query makes; leave out `raw`, `value` and the like"
+        )),
+        ErrorCode::OutOfMemory => QueryError::TooMuch(format!(
+            "the queries that run now need more than {} bytes of memory together \
+             (`admin.query.memory-limit`); sort or group fewer rows and columns",
+            memory::limit()
+        )),
         ErrorCode::SystemIoFailure => QueryError::Sqlite(error),
-        _ => QueryError::Invalid(text),
+        _ => unknown_or_invalid(text),
+    }
+}
+
+fn overdue(time: Duration) -> QueryError {
+    QueryError::TooMuch(format!(
+        "the query took longer than {} s (`admin.query.timeout`), the time that its client needs to \
+         read the answer included; narrow it, by `id` for example",
+        time.as_secs_f64()
+    ))
+}
+
+/// SQLite tells by its text alone that a name is unknown.
+fn unknown_or_invalid(text: String) -> QueryError {
+    let is_unknown = ["no such table", "no such column", "no such function"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    match is_unknown {
+        true => QueryError::Unknown(text),
+        false => QueryError::Invalid(text),
     }
 }

@@ -3,7 +3,7 @@
 //! - Owns: the shapes ([`Table`], [`Row`], [`Filter`]), reading key ranges in steps.
 //! - Does not own: which tables there are ([`crate::tables`]).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use reveille_engine::rules::Rules as RuleSet;
@@ -26,6 +26,15 @@ pub struct World {
     pub catalog: Arc<Catalog>,
     /// That moment, in milliseconds since 1970.
     pub now_ms: u64,
+    /// When the query that looks at it has to end.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl World {
+    /// What is seen of a snapshot that was taken at `now_ms`.
+    pub fn new(snapshot: Arc<dyn Snapshot>, catalog: Arc<Catalog>, now_ms: u64) -> World {
+        World { snapshot, catalog, now_ms, deadline: None }
+    }
 }
 
 /// What is registered, in the form of its tables.
@@ -116,8 +125,11 @@ pub struct Stored {
 }
 
 /// Where to read: partitions and, in each, a key range.
+///
+/// Long stretches that a table passes over are not seen by SQLite, so the time is looked at here too.
 pub struct Scan {
     snapshot: Arc<dyn Snapshot>,
+    deadline: Option<Instant>,
     partitions: Vec<PartitionId>,
     start: Bytes,
     end: Bytes,
@@ -137,7 +149,8 @@ impl Scan {
         // An empty last step, so that the first one starts with the last partition of the list.
         partitions.push(PartitionId(0));
         let found = Vec::new().into_iter();
-        Scan { snapshot, partitions, next: start.clone(), start, end, found, is_last: true }
+        let (next, deadline) = (start.clone(), world.deadline);
+        Scan { snapshot, deadline, partitions, next, start, end, found, is_last: true }
     }
 
     fn step(&mut self) -> Result<Option<Stored>, QueryError> {
@@ -153,6 +166,9 @@ impl Scan {
                 self.next = self.start.clone();
             }
             let Some(partition) = self.partitions.last() else { return Ok(None) };
+            if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                return Err(QueryError::Overdue);
+            }
             let rows = self.snapshot.scan(*partition, &self.next, &self.end, ROWS_PER_SCAN)?;
             self.is_last = rows.len() < ROWS_PER_SCAN;
             self.found = rows.into_iter();

@@ -8,6 +8,7 @@ mod rows;
 
 use std::time::{Duration, Instant};
 
+use reveille_engine::keys::{self, tag};
 use serde_json::{Value, json};
 
 use crate::{Format, Limits, QueryError, World, run};
@@ -82,6 +83,8 @@ fn mistakes_are_explained() {
     for (text, part) in [
         ("selec 1", "syntax error"),
         ("select x from sys_invocation", "no such column: x"),
+        ("select \"x\" from sys_invocation", "no such column: \"x\""),
+        ("select hex(zeroblob(60000000))", "larger than 67108864 bytes"),
         ("select 1 from nosuch", "no such table: nosuch"),
         ("select 1; select 2", "only one query"),
         ("select 'open", "has no end"),
@@ -103,6 +106,29 @@ fn a_query_ends_in_time() {
     let error = run(&world, endless, Format::Json, limits, |_| Ok(())).expect_err("endless");
     assert!(error.to_string().contains("admin.query.timeout"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+/// What a table passes over is not seen by SQLite, which looks at the clock else.
+#[test]
+fn rows_that_are_passed_over_take_time_too() {
+    let world = World { deadline: Some(Instant::now()), ..world(2_000) };
+    let mut scan = crate::table::Scan::new(&world, None, keys::table(tag::INVOCATION));
+    assert!(matches!(scan.next(), Some(Err(QueryError::Overdue))));
+    let limits = Limits { time: Duration::ZERO, ..LIMITS };
+    let text = "select id from sys_invocation_state";
+    let error = run(&world, text, Format::Json, limits, |_| Ok(())).expect_err("no time");
+    assert!(error.to_string().contains("admin.query.timeout"), "{error}");
+}
+
+#[test]
+fn unknown_names_are_told_apart_from_mistakes() {
+    let world = world(0);
+    for (text, unknown) in
+        [("select 1 from nosuch", true), ("select nosuch()", true), ("selec 1", false)]
+    {
+        let error = query(&world, text).expect_err(text);
+        assert_eq!(matches!(error, QueryError::Unknown(_)), unknown, "{text}: {error:?}");
+    }
 }
 
 #[test]

@@ -171,5 +171,9 @@ fn module(text: &str) -> Error {
 
 /// An error of the store, as SQLite hands it through.
 fn user(error: &QueryError) -> Error {
-    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), Some(error.to_string()))
+    let code = match error {
+        QueryError::Overdue => ffi::SQLITE_INTERRUPT,
+        _ => ffi::SQLITE_IOERR,
+    };
+    Error::SqliteFailure(ffi::Error::new(code), Some(error.to_string()))
 }

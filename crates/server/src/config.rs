@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub query_timeout_ms: u64,
     /// Largest answer to a query, in bytes.
     pub query_answer_size_limit: usize,
+    /// Memory that all queries may take together, in bytes.
+    pub query_memory_limit: usize,
     /// Options of handlers that neither the handler nor its service sets.
     pub defaults: OptionDefaults,
     /// Who is let in, whom the server trusts and how others recognise it.
@@ -113,6 +115,7 @@ impl Default for ServerConfig {
             message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,
             query_timeout_ms: crate::limits::QUERY_TIMEOUT_MS_DEFAULT,
             query_answer_size_limit: crate::limits::QUERY_ANSWER_BYTES_DEFAULT,
+            query_memory_limit: crate::limits::QUERY_MEMORY_BYTES_DEFAULT,
             defaults: OptionDefaults::default(),
             security: SecurityConfig::default(),
         }

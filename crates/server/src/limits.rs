@@ -197,7 +197,7 @@ pub const TOKENS_MAX: usize = 64;
 /// Longest name of a token, in bytes.
 pub const TOKEN_NAME_BYTES: usize = 64;
 
-/// Queries that run at the same time; further ones are answered with 429.
+/// Queries that run at the same time; further ones wait, for as long as a query may take.
 pub const QUERIES_AT_ONCE: usize = 4;
 
 /// Pieces of a query's answer that wait for its client; then the query waits.
@@ -217,3 +217,5 @@ pub const LAMBDA_RESPONSE_BYTES: usize = 8 << 20;
 
 /// Largest answer of a Lambda function after it was unpacked, in bytes.
 pub const LAMBDA_UNPACKED_BYTES: usize = 256 << 20;
+/// Memory that all queries take together (`admin.query.memory-limit`), in bytes.
+pub const QUERY_MEMORY_BYTES_DEFAULT: usize = 128 << 20;

@@ -124,8 +124,12 @@ impl Server {
             security.outbound.clone(),
         )?;
         let query_timeout = Duration::from_millis(config.query_timeout_ms);
-        let queries =
-            Queries::new(Arc::clone(&store), query_timeout, config.query_answer_size_limit);
+        let queries = Queries::new(
+            Arc::clone(&store),
+            query_timeout,
+            config.query_answer_size_limit,
+            config.query_memory_limit,
+        );
         let (failed, failures) = mpsc::unbounded_channel();
         let (partitions, threads, halt) =
             start_partitions(&config, &security.outbound, store, &registry, &secret_key, &failed)?;

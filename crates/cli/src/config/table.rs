@@ -143,6 +143,11 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "admin.query.memory-limit",
+        default: "128MiB",
+        set: |settings, text| store(&mut settings.server.query_memory_limit, value::size(text)),
+    },
+    Key {
         path: "worker.invoker.inactivity-timeout",
         default: "1m",
         set: |settings, text| {

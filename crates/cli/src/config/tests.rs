@@ -78,6 +78,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("http-client.ca-file", "ca.pem", "ca_file: Some(\"ca.pem\")"),
     ("admin.query.timeout", "3s", "query_timeout_ms: 3000,"),
     ("admin.query.answer-size-limit", "1MiB", "query_answer_size_limit: 1048576,"),
+    ("admin.query.memory-limit", "1MiB", "query_memory_limit: 1048576,"),
     ("worker.invoker.inactivity-timeout", "11s", "inactivity_timeout_ms: 11000,"),
     ("worker.invoker.abort-timeout", "12s", "abort_timeout_ms: 12000,"),
     ("worker.invoker.concurrent-invocations-limit", "5", "concurrent_attempts_max: 5,"),

@@ -60,7 +60,7 @@ pub fn world(count: u64) -> World {
         store.commit(&[commit]).remove(0).expect("commit");
     }
     let snapshot = store.snapshot().expect("snapshot");
-    World { snapshot, catalog: Arc::new(catalog()), now_ms: NOW_MS }
+    World::new(snapshot, Arc::new(catalog()), NOW_MS)
 }
 
 fn batch_of(batches: &mut [Batch; 2], id: InvocationId) -> &mut Batch {

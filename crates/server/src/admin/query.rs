@@ -19,10 +19,14 @@ use axum::{
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use reveille_query::{Catalog, Format, Limits, QueryError, World, run};
+use reveille_query::{Catalog, Format, Limits, QueryError, World, limit_memory, run};
 use reveille_store::Store;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::warn;
 
 use super::{Admin, wait_list::now_ms};
@@ -37,10 +41,17 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Queries over a store; each takes at most `timeout` and answers at most `answer_bytes`.
-    pub fn new(store: Arc<dyn Store>, timeout: Duration, answer_bytes: usize) -> Queries {
+    /// Queries over a store; each takes at most `time` and answers at most `answer_bytes`, its client's
+    /// reading included. All of this process together take at most `memory_bytes`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        time: Duration,
+        answer_bytes: usize,
+        memory_bytes: usize,
+    ) -> Queries {
+        limit_memory(memory_bytes);
         let places = Arc::new(Semaphore::new(limits::QUERIES_AT_ONCE));
-        Queries { store, limits: Limits { time: timeout, answer_bytes }, places }
+        Queries { store, limits: Limits { time, answer_bytes }, places }
     }
 }
 
@@ -64,18 +75,28 @@ pub(super) async fn query(
 ) -> Response {
     let format = format(&headers);
     let Queries { store, limits, places } = admin.queries;
-    let Ok(place) = places.try_acquire_owned() else {
+    // Those who wait are connections, which are bounded.
+    let Ok(Ok(place)) = timeout(limits.time, places.acquire_owned()).await else {
         let message = format!(
-            "{} queries are running already, which is as many as may at the same time; try again",
-            limits::QUERIES_AT_ONCE
+            "{} queries have been running for {} s, which is as many as may at the same time; try again",
+            limits::QUERIES_AT_ONCE,
+            limits.time.as_secs_f64()
         );
-        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+        return problem(StatusCode::SERVICE_UNAVAILABLE, message);
     };
     let catalog = admin.registry.catalog();
     let (sender, mut pieces) = mpsc::channel(limits::QUERY_PIECES);
+    // Room for the error that may end the answer, kept free from the start: a client that does not
+    // read must not take an answer that was cut off for a whole one.
+    let Ok(last) = sender.clone().try_reserve_owned() else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "there is no room".to_owned());
+    };
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        answer(store.as_ref(), catalog, &request.query, format, limits, &sender);
+        if let Err(error) = answer(store.as_ref(), catalog, &request.query, format, limits, &sender)
+        {
+            last.send(Err(error));
+        }
     });
     // The first piece comes once the text has been understood and its first rows are read.
     let first = match pieces.recv().await {
@@ -114,22 +135,23 @@ fn answer(
     format: Format,
     limits: Limits,
     sender: &mpsc::Sender<Piece>,
-) {
-    let send = |piece| sender.blocking_send(Ok(piece)).map_err(|_| QueryError::Abandoned);
-    let done = store.snapshot().map_err(QueryError::from).and_then(|snapshot| {
-        let world = World { snapshot, catalog: Arc::new(catalog), now_ms: now_ms() };
-        run(&world, text, format, limits, send)
-    });
-    match done {
-        Ok(()) | Err(QueryError::Abandoned) => {}
-        Err(error) => {
-            if matches!(status(&error), StatusCode::INTERNAL_SERVER_ERROR) {
-                warn!(%error, "a query failed");
-            }
-            // Nobody listens if the client is gone.
-            let _told = sender.blocking_send(Err(error));
-        }
+) -> Result<(), QueryError> {
+    let deadline = Instant::now() + limits.time;
+    let runtime = Handle::current();
+    // A client that does not read holds a place and a snapshot, so its time is bounded, too.
+    let send = |piece| match runtime.block_on(timeout_at(deadline, sender.send(Ok(piece)))) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(QueryError::Abandoned),
+        Err(_) => Err(QueryError::Overdue),
+    };
+    let snapshot = store.snapshot()?;
+    let done = run(&World::new(snapshot, Arc::new(catalog), now_ms()), text, format, limits, send);
+    if let Err(error) = &done
+        && matches!(error, QueryError::Store(_) | QueryError::Engine(_) | QueryError::Sqlite(_))
+    {
+        warn!(%error, "a query failed");
     }
+    done
 }
 
 fn status(error: &QueryError) -> StatusCode {
@@ -137,7 +159,10 @@ fn status(error: &QueryError) -> StatusCode {
         QueryError::Invalid(_) | QueryError::NotAQuery(_) | QueryError::TooMuch(_) => {
             StatusCode::BAD_REQUEST
         }
-        QueryError::Store(_)
+        // The peer's status for a name that it does not know.
+        QueryError::Unknown(_)
+        | QueryError::Overdue
+        | QueryError::Store(_)
         | QueryError::Engine(_)
         | QueryError::Sqlite(_)
         | QueryError::Abandoned => StatusCode::INTERNAL_SERVER_ERROR,

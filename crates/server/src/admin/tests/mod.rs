@@ -132,7 +132,7 @@ impl Bench {
             registry,
             partitions: partitions.start(3),
             ingress_endpoint: "http://127.0.0.1:8080/".to_owned(),
-            queries: Queries::new(Arc::new(store), Duration::from_secs(20), 1 << 20),
+            queries: Queries::new(Arc::new(store), Duration::from_secs(20), 1 << 20, 64 << 20),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
