@@ -1,10 +1,31 @@
-//! Masks the secret part of awakeable ids in texts that are stored, logged or shown.
+//! What must not be stored, logged or shown: the secret part of awakeable ids, values of headers that
+//! may be credentials.
 //!
 //! SDKs print whole awakeable ids in some error texts. The first 32 characters after the prefix are
 //! the public invocation id; everything behind them is replaced.
 
 /// Characters of base64url that the 24 public bytes take.
 const PUBLIC_CHARS: usize = 32;
+
+/// What is shown instead of a value that may be a secret.
+pub const HIDDEN: &str = "***";
+
+/// True for headers whose name suggests a credential.
+pub fn may_be_secret(name: &str) -> bool {
+    const SUSPECTS: [&str; 9] = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "key",
+        "password",
+        "credential",
+        "jwt",
+        "signature",
+    ];
+    let name = name.to_ascii_lowercase();
+    SUSPECTS.iter().any(|suspect| name.contains(suspect))
+}
 
 /// Replaces the secret part of every awakeable id in `text` by `***`.
 pub fn mask_secrets(text: &str) -> String {

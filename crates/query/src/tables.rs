@@ -2,6 +2,7 @@
 
 mod columns;
 pub(crate) mod entry_json;
+pub(crate) mod hidden;
 mod inbox;
 mod invocation;
 mod journal;

@@ -1,6 +1,6 @@
 //! Text forms of moments, spans and bytes, and reading them back.
 
-use reveille_engine::record::StoredFailure;
+use reveille_engine::{mask::mask_secrets, record::StoredFailure};
 use reveille_protocol::message::Failure;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -51,9 +51,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// `[409 Conflict] message`: a failure in one line.
+/// `[409 Conflict] message`: a failure in one line. Its text comes from a handler, which may have put
+/// an awakeable id into it.
 pub(crate) fn failure(failure: &Failure) -> String {
-    coded(failure.code, &failure.message)
+    coded(failure.code, &mask_secrets(&failure.message))
 }
 
 /// The same of a failed attempt, its stack trace below.

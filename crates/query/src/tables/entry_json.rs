@@ -1,11 +1,11 @@
 //! Journal entries as JSON: whole, with payloads as lists of bytes; or lite, without payloads.
 //!
-//! - Owns: the shape that user interfaces and tools read, and hiding the secrets of awakeable ids.
+//! - Owns: the shape that user interfaces and tools read.
+//! - Does not own: what may not be shown ([`super::hidden`]).
 //! - Invariant: an entry that cannot be decoded is shown as such, never left out.
 
-use bytes::Bytes;
 use prost::Message;
-use reveille_engine::{identity, mask::mask_secrets};
+use reveille_engine::identity;
 use reveille_protocol::{
     frame::{Frame, MessageType},
     message::{
@@ -22,14 +22,14 @@ use serde_json::{Value as Json, json};
 
 use super::members::{Members, Outcome, bytes, text};
 
-/// The entry with its payloads.
-pub(crate) fn full(frame: &Frame) -> Json {
-    entry(frame, true)
+/// The entry with its payloads; `callee` is the invocation that a call created.
+pub(crate) fn full(frame: &Frame, callee: Option<&str>) -> Json {
+    entry(frame, callee, true)
 }
 
 /// The entry without its payloads.
-pub(crate) fn lite(frame: &Frame) -> Json {
-    entry(frame, false)
+pub(crate) fn lite(frame: &Frame, callee: Option<&str>) -> Json {
+    entry(frame, callee, false)
 }
 
 /// The entry name of a command; empty when it has none.
@@ -43,24 +43,10 @@ pub(super) fn name(frame: &Frame) -> String {
     Named::decode(frame.payload.clone()).map(|named| named.name).unwrap_or_default()
 }
 
-/// The payload as it may be shown: only one command holds the secret of an awakeable.
-pub(super) fn without_secrets(frame: &Frame) -> Bytes {
-    if frame.ty != MessageType::COMPLETE_AWAKEABLE_COMMAND {
-        return frame.payload.clone();
-    }
-    let command: Result<CompleteAwakeableCommand, _> = frame.decode();
-    command.map_or_else(
-        |_| Bytes::new(),
-        |command| {
-            let awakeable_id = mask_secrets(&command.awakeable_id);
-            CompleteAwakeableCommand { awakeable_id, ..command }.encode_to_vec().into()
-        },
-    )
-}
-
-fn entry(frame: &Frame, is_full: bool) -> Json {
+fn entry(frame: &Frame, callee: Option<&str>, is_full: bool) -> Json {
     let shown = if frame.ty.is_command() {
-        command(frame, is_full).map(|command| json!({"Command": {frame.ty.name(): command}}))
+        command(frame, callee, is_full)
+            .map(|command| json!({"Command": {frame.ty.name(): command}}))
     } else {
         notified(frame, is_full).map(|notification| json!({"Notification": notification}))
     };
@@ -75,17 +61,13 @@ fn success(value: &Value) -> Outcome<'_> {
     Outcome::Success(&value.content)
 }
 
-fn command(frame: &Frame, is_full: bool) -> Result<Json, String> {
+fn command(frame: &Frame, callee: Option<&str>, is_full: bool) -> Result<Json, String> {
     let members = Members::new();
     Ok(match frame.ty {
         MessageType::INPUT_COMMAND => {
             let input: InputCommand = read(frame)?;
-            let headers = || {
-                let pairs = input.headers.iter();
-                pairs.map(|pair| json!({"name": pair.key, "value": pair.value})).collect()
-            };
             members
-                .payload(is_full, "headers", headers)
+                .payload(is_full, "headers", || headers(&input.headers))
                 .payload(is_full, "payload", || {
                     bytes(&input.value.clone().unwrap_or_default().content)
                 })
@@ -111,8 +93,8 @@ fn command(frame: &Frame, is_full: bool) -> Result<Json, String> {
             let run: RunCommand = read(frame)?;
             members.with("completion_id", run.result_completion_id).named(run.name)
         }
-        MessageType::CALL_COMMAND => call(read(frame)?, is_full),
-        MessageType::ONE_WAY_CALL_COMMAND => one_way_call(read(frame)?, is_full),
+        MessageType::CALL_COMMAND => call(&read(frame)?, callee, is_full),
+        MessageType::ONE_WAY_CALL_COMMAND => one_way_call(&read(frame)?, callee, is_full),
         MessageType::SEND_SIGNAL_COMMAND => send_signal(&read(frame)?, is_full),
         MessageType::COMPLETE_AWAKEABLE_COMMAND => {
             let complete: CompleteAwakeableCommand = read(frame)?;
@@ -124,7 +106,7 @@ fn command(frame: &Frame, is_full: bool) -> Result<Json, String> {
                 None => Outcome::Void,
             };
             members
-                .with("id", mask_secrets(&complete.awakeable_id))
+                .with("id", complete.awakeable_id.clone())
                 .with("result", result.json(is_full))
                 .named(complete.name.clone())
         }
@@ -229,10 +211,11 @@ fn promised(frame: &Frame, is_full: bool) -> Result<Json, String> {
     .done())
 }
 
-fn call(call: CallCommand, is_full: bool) -> Members {
-    let callee = target(&call.service_name, &call.key, &call.handler_name, call.scope.as_deref());
+fn call(call: &CallCommand, callee: Option<&str>, is_full: bool) -> Members {
+    let target = target(&call.service_name, &call.key, &call.handler_name, call.scope.as_deref());
     Members::new()
-        .with("invocation_target", callee)
+        .with("invocation_id", callee)
+        .with("invocation_target", target)
         .payload(is_full, "headers", || headers(&call.headers))
         .payload(is_full, "parameter", || bytes(&call.parameter))
         .payload(is_full, "idempotency_key", || json!(call.idempotency_key))
@@ -241,10 +224,11 @@ fn call(call: CallCommand, is_full: bool) -> Members {
         .named(call.name.clone())
 }
 
-fn one_way_call(call: OneWayCallCommand, is_full: bool) -> Members {
-    let callee = target(&call.service_name, &call.key, &call.handler_name, call.scope.as_deref());
+fn one_way_call(call: &OneWayCallCommand, callee: Option<&str>, is_full: bool) -> Members {
+    let target = target(&call.service_name, &call.key, &call.handler_name, call.scope.as_deref());
     Members::new()
-        .with("invocation_target", callee)
+        .with("invocation_id", callee)
+        .with("invocation_target", target)
         .payload(is_full, "headers", || headers(&call.headers))
         .payload(is_full, "parameter", || bytes(&call.parameter))
         .payload(is_full, "idempotency_key", || json!(call.idempotency_key))

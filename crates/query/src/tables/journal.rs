@@ -5,18 +5,30 @@ use reveille_engine::{
     keys::{self, tag},
     record::JournalEntry,
 };
-use reveille_protocol::{frame::MessageType, id::InvocationId};
+use reveille_protocol::{
+    frame::MessageType,
+    id::InvocationId,
+    message::{CallCommand, Notification, OneWayCallCommand, notification},
+};
+use reveille_store::PartitionId;
 use serde_json::json;
 
-use super::{entry_json, invocation::command_name, nothing, partition_of};
+use super::{entry_json, hidden, invocation::command_name, nothing, partition_of};
 use crate::{
     cell::{
         Cell,
         Type::{Binary, Bool, Text, Time, U32, U64},
     },
     error::QueryError,
-    table::{Filter, Row, Rows, Scan, Table, World},
+    table::{Filter, Row, Rows, Scan, Stored, Table, World},
 };
+
+/// Entries with larger payloads show the lite form as `entry_json`: a list of numbers takes 40 times
+/// the memory of its bytes. `raw` has them.
+const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+/// Entries behind a call among which the one that names its callee is looked for.
+const ENTRIES_BEHIND_CALL: usize = 4;
 
 pub(super) const JOURNAL: Table = Table {
     name: "sys_journal",
@@ -40,10 +52,11 @@ pub(super) const JOURNAL: Table = Table {
     ],
     keys: &["id"],
     open: |world, filter| {
-        of_invocation(world, filter, tag::JOURNAL, |id, key, value| {
-            let index = key.last_chunk().copied().map_or(0, u32::from_be_bytes);
-            let entry = JournalEntry::decode(key, value)?;
-            Ok(Box::new(Entry { id, index, entry }))
+        of_invocation(world, filter, tag::JOURNAL, |world, id, stored| {
+            let index = stored.key.last_chunk().copied().map_or(0, u32::from_be_bytes);
+            let entry = JournalEntry::decode(&stored.key, &stored.value)?;
+            let (world, partition) = (world.clone(), stored.partition);
+            Ok(Box::new(Entry { world, partition, id, index, entry }))
         })
     },
 };
@@ -60,13 +73,13 @@ pub(super) const EVENTS: Table = Table {
     ],
     keys: &["id"],
     open: |world, filter| {
-        of_invocation(world, filter, tag::EVENT, |id, key, value| {
-            Ok(Box::new(EventRow { id, event: Event::decode(key, value)? }))
+        of_invocation(world, filter, tag::EVENT, |_, id, stored| {
+            Ok(Box::new(EventRow { id, event: Event::decode(&stored.key, &stored.value)? }))
         })
     },
 };
 
-type Read = fn(InvocationId, &[u8], &bytes::Bytes) -> Result<Box<dyn Row>, QueryError>;
+type Read = fn(&World, InvocationId, &Stored) -> Result<Box<dyn Row>, QueryError>;
 
 /// The rows of a table by invocation: those of one, or of all.
 fn of_invocation(world: &World, filter: &Filter, tag: u8, read: Read) -> Rows {
@@ -77,17 +90,20 @@ fn of_invocation(world: &World, filter: &Filter, tag: u8, read: Read) -> Rows {
         }
         None => Scan::new(world, None, keys::table(tag)),
     };
+    let world = world.clone();
     Box::new(scan.filter_map(move |stored| {
         let stored = match stored {
             Ok(stored) => stored,
             Err(error) => return Some(Err(error)),
         };
         let id = keys::parse_id(stored.key.get(1..)?)?;
-        Some(read(id, &stored.key, &stored.value))
+        Some(read(&world, id, &stored))
     }))
 }
 
 struct Entry {
+    world: World,
+    partition: PartitionId,
     id: InvocationId,
     index: u32,
     entry: JournalEntry,
@@ -102,15 +118,62 @@ impl Row for Entry {
             "index" => Cell::Number(self.index.into()),
             "entry_type" => Cell::text(entry_type(frame.ty)),
             "name" if frame.ty.is_command() => Cell::text(entry_json::name(frame)),
-            "raw" => Cell::Binary(entry_json::without_secrets(frame)),
+            "raw" => Cell::some(hidden::shown(frame), |frame| Cell::Binary(frame.payload)),
             "raw_length" => Cell::Number(frame.payload.len() as u64),
             // The journals of service protocol 4 and up; older ones are not spoken here.
             "version" => Cell::Number(2),
-            "entry_json" => Cell::text(entry_json::full(frame).to_string()),
-            "entry_lite_json" => Cell::text(entry_json::lite(frame).to_string()),
+            "entry_json" => self.json(frame.payload.len() <= PAYLOAD_BYTES_MAX)?,
+            "entry_lite_json" => self.json(false)?,
             "appended_at" => Cell::Time(self.entry.at),
             _ => Cell::Null,
         })
+    }
+}
+
+impl Entry {
+    fn json(&self, is_full: bool) -> Result<Cell, QueryError> {
+        let frame = &self.entry.frame;
+        let callee = match frame.ty {
+            MessageType::CALL_COMMAND => {
+                self.callee::<CallCommand>(|call| call.invocation_id_notification_idx)?
+            }
+            MessageType::ONE_WAY_CALL_COMMAND => {
+                self.callee::<OneWayCallCommand>(|call| call.invocation_id_notification_idx)?
+            }
+            _ => None,
+        };
+        // What cannot be read has no JSON that could hold a secret.
+        let frame = hidden::shown(frame).unwrap_or_else(|| frame.clone());
+        let json = if is_full { entry_json::full } else { entry_json::lite };
+        Ok(Cell::text(json(&frame, callee.as_deref()).to_string()))
+    }
+
+    /// The invocation that this call created. The notification that names it was stored in the same
+    /// step, right behind the command.
+    fn callee<M: prost::Message + Default>(
+        &self,
+        completion_id: impl Fn(&M) -> u32,
+    ) -> Result<Option<String>, QueryError> {
+        let Ok(command) = self.entry.frame.decode::<M>() else { return Ok(None) };
+        let named = notification::Id::CompletionId(completion_id(&command));
+        for index in (self.index.saturating_add(1)..).take(ENTRIES_BEHIND_CALL) {
+            let key = keys::journal(self.id, index);
+            let Some(value) = self.world.snapshot.get(self.partition, &key)? else { break };
+            let entry = JournalEntry::decode(&key, &value)?;
+            if entry.frame.ty != MessageType::CALL_INVOCATION_ID_NOTIFICATION {
+                continue;
+            }
+            let told: Option<Notification> = entry.frame.decode().ok();
+            if let Some(Notification {
+                id,
+                result: Some(notification::Result::InvocationId(callee)),
+            }) = told
+                && id.as_ref() == Some(&named)
+            {
+                return Ok(Some(callee));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -5,14 +5,18 @@ use prost::Message;
 use reveille_protocol::{
     frame::{Frame, MessageType},
     message::{
-        CallCommand, Failure, Notification, RunCommand, SetStateCommand, SleepCommand, Value,
-        notification,
+        CallCommand, CompleteAwakeableCommand, Failure, Header, InputCommand, Notification,
+        OneWayCallCommand, OutputCommand, RunCommand, SetStateCommand, SleepCommand, Value,
+        complete_awakeable_command, notification, output_command,
     },
 };
 use serde_json::{Value as Json, json};
 
 use super::{fixture::id, query, world};
-use crate::tables::entry_json::{full, lite};
+use crate::tables::{
+    entry_json::{full, lite},
+    hidden::shown,
+};
 
 fn frame(ty: MessageType, message: &impl Message) -> Frame {
     Frame::new(ty, message.encode_to_vec().into())
@@ -26,8 +30,8 @@ type Rows = Vec<(Frame, Json, Json)>;
 
 fn check(rows: Rows) {
     for (frame, expected_lite, expected_full) in rows {
-        assert_eq!(lite(&frame), expected_lite, "{frame:?}");
-        assert_eq!(full(&frame), expected_full, "{frame:?}");
+        assert_eq!(lite(&frame, Some("inv_callee")), expected_lite, "{frame:?}");
+        assert_eq!(full(&frame, Some("inv_callee")), expected_full, "{frame:?}");
     }
 }
 
@@ -68,9 +72,11 @@ fn commands() {
         (
             frame(MessageType::CALL_COMMAND, &call),
             json!({"Command":{"Call":{
+                "invocation_id":"inv_callee",
                 "invocation_target":{"Service":{"name":"S","handler":"h","scope":null}},
                 "invocation_id_completion_id":1,"result_completion_id":2}}}),
             json!({"Command":{"Call":{
+                "invocation_id":"inv_callee",
                 "invocation_target":{"Service":{"name":"S","handler":"h","scope":null}},
                 "headers":[],"parameter":[104,105],"idempotency_key":null,
                 "invocation_id_completion_id":1,"result_completion_id":2}}}),
@@ -116,16 +122,67 @@ fn notifications() {
     ]);
 }
 
+/// Neither the raw payload nor the JSON of an entry has what is secret in it.
+#[test]
+fn secrets_are_hidden() {
+    let awakeable_id = format!("sign_1{}hush", "A".repeat(32));
+    let failure =
+        Failure { code: 500, message: format!("no {awakeable_id}"), metadata: Vec::new() };
+    let header = |key: &str, value: &str| Header { key: key.into(), value: value.into() };
+    let headers = vec![header("Authorization", "Bearer hush"), header("x-trace", "seen")];
+    let told = notification::Result::Failure(failure.clone());
+    let frames = [
+        frame(
+            MessageType::INPUT_COMMAND,
+            &InputCommand { headers: headers.clone(), ..Default::default() },
+        ),
+        frame(
+            MessageType::CALL_COMMAND,
+            &CallCommand { headers: headers.clone(), ..Default::default() },
+        ),
+        frame(
+            MessageType::ONE_WAY_CALL_COMMAND,
+            &OneWayCallCommand { headers, ..Default::default() },
+        ),
+        frame(
+            MessageType::COMPLETE_AWAKEABLE_COMMAND,
+            &CompleteAwakeableCommand {
+                awakeable_id,
+                result: Some(complete_awakeable_command::Result::Failure(failure.clone())),
+                ..Default::default()
+            },
+        ),
+        frame(
+            MessageType::OUTPUT_COMMAND,
+            &OutputCommand {
+                result: Some(output_command::Result::Failure(failure)),
+                ..Default::default()
+            },
+        ),
+        notified(MessageType::RUN_NOTIFICATION, notification::Id::CompletionId(1), told),
+    ];
+    for frame in frames {
+        let shown = shown(&frame).expect("it can be read");
+        let text = format!("{:?} {}", shown.payload, full(&shown, None));
+        assert!(!text.contains("hush"), "{text}");
+        assert!(text.contains("***"), "{text}");
+        assert!(!text.contains("x-trace") || text.contains("seen"), "{text}");
+    }
+    let plain = frame(MessageType::INPUT_COMMAND, &InputCommand::default());
+    assert_eq!(shown(&plain), Some(plain));
+    assert_eq!(shown(&Frame::new(MessageType::INPUT_COMMAND, Bytes::from_static(&[0xff]))), None);
+}
+
 #[test]
 fn every_message_of_the_journal_has_a_shape() {
     for ty in MessageType::ALL {
         if ty.is_command() || ty.is_notification() {
-            let shown = lite(&Frame::new(*ty, Bytes::new())).to_string();
+            let shown = lite(&Frame::new(*ty, Bytes::new()), None).to_string();
             assert!(shown.contains(ty.name()), "{ty}: {shown}");
         }
     }
     let broken = Frame::new(MessageType::SLEEP_COMMAND, Bytes::from_static(&[0xff]));
-    assert!(lite(&broken).to_string().contains("Unreadable"));
+    assert!(lite(&broken, None).to_string().contains("Unreadable"));
 }
 
 #[test]

@@ -2,35 +2,16 @@
 //!
 //! A deployment that answers an error may repeat the request in it, with everything that an operator
 //! configured for it. Such texts are shown to whoever may read invocations, and logged.
-//! - Owns: which headers are suspect, and how their values are hidden.
-//! - Does not own: secrets of awakeable ids ([`reveille_engine::mask`]).
+//! - Owns: how the values of suspect headers are hidden in texts.
+//! - Does not own: which headers are suspect, secrets of awakeable ids ([`reveille_engine::mask`]).
 
 use std::fmt::Write as _;
 
 use http::HeaderMap;
-
-/// What is shown instead.
-pub const HIDDEN: &str = "***";
+pub use reveille_engine::mask::{HIDDEN, may_be_secret};
 
 /// Values shorter than this are not looked for in texts: they would hide half of them.
 const VALUE_BYTES_MIN: usize = 6;
-
-/// True for headers whose name suggests a credential.
-pub fn may_be_secret(name: &str) -> bool {
-    const SUSPECTS: [&str; 9] = [
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "key",
-        "password",
-        "credential",
-        "jwt",
-        "signature",
-    ];
-    let name = name.to_ascii_lowercase();
-    SUSPECTS.iter().any(|suspect| name.contains(suspect))
-}
 
 /// Hides the values of suspect headers of `configured` in a text, and what follows the name of the
 /// scheme in them (`Bearer ...`).
