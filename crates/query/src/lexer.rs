@@ -8,6 +8,7 @@
 //! | `now() - INTERVAL 'x'` | `ago('x')`; with `+`, `hence('x')` |
 //! | `information_schema.columns` | `information_schema_columns` |
 //! | `index` | `"index"` |
+//! | `18446744073709551615` | `-1`: columns of 64 bits without sign are held so |
 //! | `first_value(…)`, `last_value(…)` | `first_of(…)`, `last_of(…)`: aggregates |
 //!
 //! - Owns: tokens and rewriting, and which result columns are conditions.
@@ -139,7 +140,9 @@ fn rewrite(tokens: Vec<Token>) -> Vec<Token> {
     while let Some(token) = tokens.get(at) {
         let next = |offset: usize| tokens.get(at + offset);
         let follows = |offset: usize, text: &str| next(offset).is_some_and(|token| token.is(text));
-        if token.is("==") {
+        if let Some(wrapped) = wrapped(token) {
+            out.push(Token::Whole(wrapped));
+        } else if token.is("==") {
             out.push(Token::Mark("=".to_owned()));
         } else if token.is("index") {
             out.push(Token::Whole("\"index\"".to_owned()));
@@ -177,6 +180,13 @@ fn rewrite(tokens: Vec<Token>) -> Vec<Token> {
         at += 1;
     }
     out
+}
+
+/// A number of 64 bits without sign, as SQLite holds it: it would take it for a fraction.
+fn wrapped(token: &Token) -> Option<String> {
+    let Token::Whole(text) = token else { return None };
+    let number: u64 = text.parse().ok()?;
+    i64::try_from(number).is_err().then(|| number.cast_signed().to_string())
 }
 
 /// Names of types that SQLite would take for something else.

@@ -35,4 +35,4 @@ mod tests;
 pub use error::QueryError;
 pub use memory::limit_memory;
 pub use run::{Format, Limits, run};
-pub use table::{Catalog, DeploymentRow, ServiceRow, World};
+pub use table::{Attempts, Catalog, DeploymentRow, ServiceRow, World};

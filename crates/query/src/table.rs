@@ -6,7 +6,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use reveille_engine::rules::Rules as RuleSet;
+use reveille_engine::{command::AttemptId, rules::Rules as RuleSet};
+use reveille_protocol::id::InvocationId;
 use reveille_store::{PartitionId, Snapshot};
 
 use crate::{
@@ -26,15 +27,29 @@ pub struct World {
     pub catalog: Arc<Catalog>,
     /// That moment, in milliseconds since 1970.
     pub now_ms: u64,
+    /// Attempts that are open.
+    pub attempts: Arc<dyn Attempts>,
     /// When the query that looks at it has to end.
     pub(crate) deadline: Option<Instant>,
 }
 
 impl World {
     /// What is seen of a snapshot that was taken at `now_ms`.
-    pub fn new(snapshot: Arc<dyn Snapshot>, catalog: Arc<Catalog>, now_ms: u64) -> World {
-        World { snapshot, catalog, now_ms, deadline: None }
+    pub fn new(
+        snapshot: Arc<dyn Snapshot>,
+        catalog: Arc<Catalog>,
+        attempts: Arc<dyn Attempts>,
+        now_ms: u64,
+    ) -> World {
+        World { snapshot, catalog, now_ms, attempts, deadline: None }
     }
+}
+
+/// What is stored nowhere: which attempts have a request open. Asked row by row, so it may be newer
+/// than the snapshot.
+pub trait Attempts: Send + Sync {
+    /// When this attempt was started, in milliseconds since 1970, if its request is open.
+    fn started_at(&self, id: InvocationId, attempt: AttemptId) -> Option<u64>;
 }
 
 /// What is registered, in the form of its tables.

@@ -16,13 +16,13 @@ mod unused;
 mod wait;
 
 use reveille_engine::identity;
-use reveille_engine::keys::Instance;
+use reveille_engine::keys::{self, Instance};
 use reveille_protocol::id::InvocationId;
 
 use crate::{
     cell::Cell,
     error::QueryError,
-    table::{Row, Rows, Table, World},
+    table::{Filter, Row, Rows, Scan, Table, World},
 };
 
 /// Every table.
@@ -53,6 +53,31 @@ pub const ALL: &[Table] = &[
 /// The partition of an invocation.
 fn partition_of(world: &World, id: InvocationId) -> u16 {
     identity::partition_of(id, world.snapshot.partition_count())
+}
+
+/// The rows of a table by invocation: those of one, of one routing key, or all. `None` when nothing can
+/// be as the filter asks.
+fn of_invocation(world: &World, filter: &Filter, tag: u8) -> Option<Scan> {
+    if let Some(text) = filter.get("id") {
+        // A text that is no id is the id of nothing.
+        let id = text.parse().ok()?;
+        return Some(Scan::new(world, Some(partition_of(world, id)), keys::of_invocation(tag, id)));
+    }
+    let Some(text) = filter.get("partition_key") else {
+        return Some(Scan::new(world, None, keys::table(tag)));
+    };
+    // Ids begin with it.
+    let partition_key = text.parse().ok()?;
+    let bound = |unique| keys::of_invocation(tag, InvocationId::from_parts(partition_key, unique));
+    let (start, end) = (bound(0).0, bound(u128::MAX).1);
+    let partition = partition_of(world, InvocationId::from_parts(partition_key, 0));
+    Some(Scan::new(world, Some(partition), (start, end)))
+}
+
+/// The partition that a filter on the routing key leaves.
+fn partition_of_filter(world: &World, filter: &Filter) -> Option<u16> {
+    let partition_key = filter.get("partition_key")?.parse().ok()?;
+    Some(partition_of(world, InvocationId::from_parts(partition_key, 0)))
 }
 
 /// The partition of a key.

@@ -42,6 +42,19 @@ fn conditions_on_keys_narrow_what_is_read() {
             6,
         ),
         ("select id from sys_invocation_status limit 3".to_owned(), 3, 300),
+        (
+            format!(
+                "select id from sys_invocation_status where partition_key = {}",
+                1_u64 << 63 | 77
+            ),
+            1,
+            2,
+        ),
+        (format!("select 1 from sys_journal where partition_key = {}", 78), 2, 4),
+        ("select key from state where partition_key = 5".to_owned(), 0, 4),
+        (format!("select kind from sys_wait where invocation_id = '{}'", id(8)), 1, 2),
+        (format!("select kind from sys_wait where invocation_id = '{}'", id(7)), 0, 1),
+        ("select count(1) from sys_invocation_state".to_owned(), 1, 1_200),
     ];
     for (text, found, read_max) in rows {
         store.reset();

@@ -132,7 +132,10 @@ unsafe impl VTabCursor for Cursor<'_> {
                 (Some(name), ValueRef::Text(text)) => {
                     filter.0.insert(name, String::from_utf8_lossy(text).into_owned());
                 }
-                // Nothing equals NULL, and a key is a text.
+                (Some(name), ValueRef::Integer(number)) => {
+                    filter.0.insert(name, number.cast_unsigned().to_string());
+                }
+                // Nothing equals NULL, and a key is a text or a number.
                 _ => return Ok(()),
             }
         }

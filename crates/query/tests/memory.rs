@@ -2,13 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reveille_query::{Catalog, Format, Limits, QueryError, World, limit_memory, run};
+use reveille_engine::command::AttemptId;
+use reveille_protocol::id::InvocationId;
+use reveille_query::{Attempts, Catalog, Format, Limits, QueryError, World, limit_memory, run};
 use reveille_store::{Store as _, memory::MemoryStore};
+
+struct NoneOpen;
+
+impl Attempts for NoneOpen {
+    fn started_at(&self, _id: InvocationId, _attempt: AttemptId) -> Option<u64> {
+        None
+    }
+}
 
 #[test]
 fn what_needs_too_much_memory_fails_and_the_next_query_goes_on() {
     let snapshot = MemoryStore::new(1).snapshot().expect("a snapshot");
-    let world = World::new(snapshot, Arc::new(Catalog::default()), 0);
+    let world = World::new(snapshot, Arc::new(Catalog::default()), Arc::new(NoneOpen), 0);
     let limits = Limits { time: Duration::from_secs(60), answer_bytes: 1 << 30 };
     let sorted = |rows: u32| {
         let text = format!(

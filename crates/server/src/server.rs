@@ -7,7 +7,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reveille_engine::identity::SecretKey;
@@ -21,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Admin, AdminAccess, Queries};
 use crate::config::ServerConfig;
 use crate::ingress::{Ingress, IngressAccess};
-use crate::invoker::{Invoker, InvokerOptions, Outbound};
+use crate::invoker::{Invoker, InvokerOptions, OpenAttempts, Outbound};
 use crate::limits;
 use crate::listener::{self, Bounds, Listener};
 use crate::partition::committer::Committer;
@@ -123,16 +122,11 @@ impl Server {
             },
             security.outbound.clone(),
         )?;
-        let query_timeout = Duration::from_millis(config.query_timeout_ms);
-        let queries = Queries::new(
-            Arc::clone(&store),
-            query_timeout,
-            config.query_answer_size_limit,
-            config.query_memory_limit,
-        );
         let (failed, failures) = mpsc::unbounded_channel();
-        let (partitions, threads, halt) =
-            start_partitions(&config, &security.outbound, store, &registry, &secret_key, &failed)?;
+        let (outbound, at) = (&security.outbound, Arc::clone(&store));
+        let (partitions, attempts, threads, halt) =
+            start_partitions(&config, outbound, at, &registry, &secret_key, &failed)?;
+        let queries = Queries::new(store, attempts, &config);
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let ingress = Ingress {
@@ -258,7 +252,7 @@ fn start_partitions(
     registry: &Registry,
     secret_key: &SecretKey,
     failed: &mpsc::UnboundedSender<String>,
-) -> Result<(Partitions, Vec<JoinHandle<()>>, Halt), StartError> {
+) -> Result<(Partitions, Arc<OpenAttempts>, Vec<JoinHandle<()>>, Halt), StartError> {
     let count = store.partition_count();
     let (senders, mailboxes): (Vec<_>, Vec<_>) =
         (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
@@ -289,5 +283,5 @@ fn start_partitions(
         threads.push(partition::spawn(driver, partition)?);
     }
     threads.push(committer_thread);
-    Ok((partitions, threads, halt))
+    Ok((partitions, invoker.open_attempts(), threads, halt))
 }

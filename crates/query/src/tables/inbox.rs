@@ -26,7 +26,7 @@ pub(super) const INBOX: Table = Table {
         ("sequence_number", U64),
         ("created_at", Time),
     ],
-    keys: &["service_name", "service_key"],
+    keys: &["service_name", "service_key", "partition_key"],
     open: |world, filter| open(world, filter, tag::QUEUE),
 };
 
@@ -38,7 +38,7 @@ pub(super) const STATUS: Table = Table {
         ("service_key", Text),
         ("invocation_id", Text),
     ],
-    keys: &["service_name", "service_key"],
+    keys: &["service_name", "service_key", "partition_key"],
     open: |world, filter| open(world, filter, tag::LOCK),
 };
 
@@ -51,7 +51,7 @@ pub(super) const LOCKS: Table = Table {
         ("acquired_at", Time),
         ("acquired_by", Text),
     ],
-    keys: &[],
+    keys: &["partition_key"],
     open: |world, filter| open(world, filter, tag::LOCK),
 };
 

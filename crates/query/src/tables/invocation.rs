@@ -1,7 +1,7 @@
 //! `sys_invocation`, `sys_invocation_status`, `sys_invocation_state`: three views of one record.
 
 use reveille_engine::{
-    command::Millis,
+    command::{AttemptId, Millis},
     keys::{self, tag},
     record::{InvocationRecord, JournalEntry, Kind, Origin, Status, StoredFailure, decode},
 };
@@ -13,7 +13,7 @@ use reveille_protocol::{
 use reveille_store::PartitionId;
 use serde_json::{Value, json};
 
-use super::{columns, nothing, partition_of, target};
+use super::{columns, nothing, of_invocation, partition_of, target};
 use crate::{
     cell::Cell,
     error::QueryError,
@@ -25,7 +25,7 @@ use crate::{
 pub(super) const STATUS: Table = Table {
     name: "sys_invocation_status",
     columns: columns::STATUS,
-    keys: &["id"],
+    keys: &["id", "partition_key"],
     open: |world, filter| open(world, filter, View::Status),
 };
 
@@ -33,7 +33,7 @@ pub(super) const STATUS: Table = Table {
 pub(super) const STATE: Table = Table {
     name: "sys_invocation_state",
     columns: columns::STATE,
-    keys: &["id"],
+    keys: &["id", "partition_key"],
     open: |world, filter| open(world, filter, View::State),
 };
 
@@ -61,17 +61,28 @@ struct Invocation {
 }
 
 fn open(world: &World, filter: &Filter, view: View) -> Rows {
-    let scan = match filter.get("id").map(str::parse::<InvocationId>) {
-        // A text that is no id is the id of nothing.
-        Some(Err(_)) => return nothing(),
-        Some(Ok(id)) => {
-            let range = keys::of_invocation(tag::INVOCATION, id);
-            Scan::new(world, Some(partition_of(world, id)), range)
-        }
-        None => Scan::new(world, None, keys::table(tag::INVOCATION)),
-    };
+    let is_narrowed = ["id", "partition_key"].iter().any(|key| filter.get(key).is_some());
+    if view == View::State && !is_narrowed {
+        return attempted(world);
+    }
+    let Some(scan) = of_invocation(world, filter, tag::INVOCATION) else { return nothing() };
     let world = world.clone();
     Box::new(scan.filter_map(move |stored| read(&world, stored, view).transpose()))
+}
+
+/// Those with an attempt or a back-off have a mark of their own; they are few among many.
+fn attempted(world: &World) -> Rows {
+    let scan = Scan::new(world, None, keys::table(tag::IN_FLIGHT));
+    let world = world.clone();
+    Box::new(scan.filter_map(move |mark| {
+        let stored = mark.and_then(|mark| {
+            let Some(id) = mark.key.get(1..).and_then(keys::parse_id) else { return Ok(None) };
+            let key = keys::invocation(id);
+            let value = world.snapshot.get(mark.partition, &key)?;
+            Ok(value.map(|value| Stored { partition: mark.partition, key, value }))
+        });
+        stored.transpose().and_then(|stored| read(&world, stored, View::State).transpose())
+    }))
 }
 
 fn read(
@@ -116,7 +127,7 @@ impl Row for Invocation {
                 self.origin(name)?
             }
             name if name.starts_with("suspended_waiting") => self.awaited(name),
-            name if name.ends_with("_at") => self.time(name),
+            name if name.ends_with("_at") && name != "last_start_at" => self.time(name),
             name => self.attempt(name),
         })
     }
@@ -132,6 +143,14 @@ impl Invocation {
         matches!(self.status(), Status::Running | Status::BackingOff)
     }
 
+    /// When the current attempt was started, if its request is open.
+    fn started_at(&self) -> Option<Millis> {
+        let (created_at, number) = (self.record.created_at, self.record.attempt);
+        let attempts = &self.world.attempts;
+        let open = attempts.started_at(self.id, AttemptId { created_at, number });
+        open.filter(|_| self.status() == Status::Running)
+    }
+
     fn is_expired(&self) -> bool {
         let expires_at =
             self.record.completed_at.saturating_add(self.record.completion_retention_ms);
@@ -144,7 +163,8 @@ impl Invocation {
             (Status::Queued | Status::Limited, View::Status) => "inboxed",
             (Status::Queued | Status::Limited, _) => "pending",
             (Status::Running | Status::BackingOff, View::Status) => "invoked",
-            (Status::Running, _) => "running",
+            (Status::Running, _) if self.started_at().is_some() => "running",
+            (Status::Running, _) => "ready",
             (Status::BackingOff, _) => "backing-off",
             (Status::Suspended, _) => "suspended",
             (Status::Paused, _) => "paused",
@@ -248,7 +268,8 @@ impl Invocation {
         let record = &self.record;
         let failure = record.last_failure.as_ref().filter(|_| record.failed_attempts > 0);
         match column {
-            "in_flight" => Cell::Bool(self.status() == Status::Running),
+            "in_flight" => Cell::Bool(self.started_at().is_some()),
+            "last_start_at" => Cell::some(self.started_at(), Cell::Time),
             // The attempt that runs counts, too.
             "retry_count" => {
                 let running = u64::from(self.status() == Status::Running);

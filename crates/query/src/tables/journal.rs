@@ -13,14 +13,14 @@ use reveille_protocol::{
 use reveille_store::PartitionId;
 use serde_json::json;
 
-use super::{entry_json, hidden, invocation::command_name, nothing, partition_of};
+use super::{entry_json, hidden, invocation::command_name, nothing};
 use crate::{
     cell::{
         Cell,
         Type::{Binary, Bool, Text, Time, U32, U64},
     },
     error::QueryError,
-    table::{Filter, Row, Rows, Scan, Stored, Table, World},
+    table::{Filter, Row, Rows, Stored, Table, World},
 };
 
 /// Entries with larger payloads show the lite form as `entry_json`: a list of numbers takes 40 times
@@ -50,7 +50,7 @@ pub(super) const JOURNAL: Table = Table {
         ("entry_lite_json", Text),
         ("appended_at", Time),
     ],
-    keys: &["id"],
+    keys: &["id", "partition_key"],
     open: |world, filter| {
         of_invocation(world, filter, tag::JOURNAL, |world, id, stored| {
             let index = stored.key.last_chunk().copied().map_or(0, u32::from_be_bytes);
@@ -71,7 +71,7 @@ pub(super) const EVENTS: Table = Table {
         ("event_type", Text),
         ("event_json", Text),
     ],
-    keys: &["id"],
+    keys: &["id", "partition_key"],
     open: |world, filter| {
         of_invocation(world, filter, tag::EVENT, |_, id, stored| {
             Ok(Box::new(EventRow { id, event: Event::decode(&stored.key, &stored.value)? }))
@@ -83,13 +83,7 @@ type Read = fn(&World, InvocationId, &Stored) -> Result<Box<dyn Row>, QueryError
 
 /// The rows of a table by invocation: those of one, or of all.
 fn of_invocation(world: &World, filter: &Filter, tag: u8, read: Read) -> Rows {
-    let scan = match filter.get("id").map(str::parse::<InvocationId>) {
-        Some(Err(_)) => return nothing(),
-        Some(Ok(id)) => {
-            Scan::new(world, Some(partition_of(world, id)), keys::of_invocation(tag, id))
-        }
-        None => Scan::new(world, None, keys::table(tag)),
-    };
+    let Some(scan) = super::of_invocation(world, filter, tag) else { return nothing() };
     let world = world.clone();
     Box::new(scan.filter_map(move |stored| {
         let stored = match stored {

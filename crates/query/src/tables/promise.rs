@@ -29,7 +29,7 @@ pub(super) const PROMISE: Table = Table {
         ("completion_success_value_utf8", Text),
         ("completion_failure", Text),
     ],
-    keys: &["service_name", "service_key"],
+    keys: &["service_name", "service_key", "partition_key"],
     open,
 };
 

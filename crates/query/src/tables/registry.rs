@@ -20,7 +20,7 @@ pub(super) const DEPLOYMENT: Table = Table {
         ("max_service_protocol_version", U32),
         ("services", Texts),
     ],
-    keys: &[],
+    keys: &["id"],
     open: deployments,
 };
 
@@ -33,12 +33,14 @@ pub(super) const SERVICE: Table = Table {
         ("ty", Text),
         ("deployment_id", Text),
     ],
-    keys: &[],
+    keys: &["name"],
     open: services,
 };
 
-fn deployments(world: &World, _filter: &Filter) -> Rows {
-    let rows = world.catalog.deployments.iter().map(|row| {
+fn deployments(world: &World, filter: &Filter) -> Rows {
+    let id = filter.get("id");
+    let rows = world.catalog.deployments.iter();
+    let rows = rows.filter(|row| id.is_none_or(|id| id == row.id)).map(|row| {
         vec![
             ("id", Cell::text(row.id.clone())),
             ("ty", Cell::text(row.ty)),
@@ -52,8 +54,10 @@ fn deployments(world: &World, _filter: &Filter) -> Rows {
     ready(rows.collect())
 }
 
-fn services(world: &World, _filter: &Filter) -> Rows {
-    let rows = world.catalog.services.iter().map(|row| {
+fn services(world: &World, filter: &Filter) -> Rows {
+    let name = filter.get("name");
+    let rows = world.catalog.services.iter();
+    let rows = rows.filter(|row| name.is_none_or(|name| name == row.name)).map(|row| {
         vec![
             ("name", Cell::text(row.name.clone())),
             ("revision", Cell::Number(row.revision)),

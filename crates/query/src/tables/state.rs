@@ -3,7 +3,7 @@
 use reveille_engine::keys::{self, Instance, tag};
 use reveille_protocol::id::InvocationId;
 
-use super::{partition_of_key, split_instance};
+use super::{partition_of_filter, partition_of_key, split_instance};
 use crate::{
     cell::{
         Cell,
@@ -26,7 +26,7 @@ pub(super) const STATE: Table = Table {
         ("value", Binary),
         ("value_length", U64),
     ],
-    keys: &["service_name", "service_key"],
+    keys: &["service_name", "service_key", "partition_key"],
     open,
 };
 
@@ -51,8 +51,9 @@ pub(super) fn scan(
         (None, _) => (None, keys::table(tag)),
     };
     let is_narrowed = filter.get("service_name").is_some();
-    let scoped = is_narrowed.then(|| Scan::new(world, None, keys::of_scoped_range(tag)));
-    Scan::new(world, partition, range).chain(scoped.into_iter().flatten())
+    let routed = partition_of_filter(world, filter);
+    let scoped = is_narrowed.then(|| Scan::new(world, routed, keys::of_scoped_range(tag)));
+    Scan::new(world, routed.or(partition), range).chain(scoped.into_iter().flatten())
 }
 
 /// The routing key of an instance.

@@ -2,17 +2,20 @@
 
 use reveille_engine::{
     keys::{self, tag},
+    record::{InvocationRecord, decode},
     wait::{WaitKind, WaitRow},
 };
+use reveille_protocol::id::InvocationId;
+use reveille_store::PartitionId;
 
-use super::target;
+use super::{nothing, partition_of, target};
 use crate::{
     cell::{
         Cell,
         Type::{Text, Time, U32},
     },
     error::QueryError,
-    table::{Filter, Row, Rows, Scan, Table, World},
+    table::{Filter, Row, Rows, Scan, Stored, Table, World},
 };
 
 pub(super) const WAIT: Table = Table {
@@ -29,15 +32,44 @@ pub(super) const WAIT: Table = Table {
         ("since", Time),
         ("attempt", U32),
     ],
-    keys: &[],
+    keys: &["invocation_id"],
     open,
 };
 
-fn open(world: &World, _filter: &Filter) -> Rows {
-    Box::new(Scan::new(world, None, keys::table(tag::WAIT)).map(|stored| {
-        let stored = stored?;
-        Ok(Box::new(Entry(WaitRow::decode(&stored.key, &stored.value)?)) as Box<dyn Row>)
-    }))
+fn open(world: &World, filter: &Filter) -> Rows {
+    match filter.get("invocation_id") {
+        None => {
+            let scan = Scan::new(world, None, keys::table(tag::WAIT));
+            Box::new(scan.map(|stored| entry(&stored?)))
+        }
+        Some(text) => match text.parse().ok().map(|id| of_invocation(world, id)) {
+            None => nothing(),
+            Some(Err(error)) => Box::new(std::iter::once(Err(error))),
+            Some(Ok(rows)) => Box::new(rows.into_iter().map(|stored| entry(&stored))),
+        },
+    }
+}
+
+fn entry(stored: &Stored) -> Result<Box<dyn Row>, QueryError> {
+    Ok(Box::new(Entry(WaitRow::decode(&stored.key, &stored.value)?)))
+}
+
+/// The waits of one invocation. Their keys begin with their age, which its record knows.
+fn of_invocation(world: &World, id: InvocationId) -> Result<Vec<Stored>, QueryError> {
+    let partition = PartitionId(partition_of(world, id));
+    let key = keys::invocation(id);
+    let Some(value) = world.snapshot.get(partition, &key)? else { return Ok(Vec::new()) };
+    let record: InvocationRecord = decode(&key, &value)?;
+    let mut rows = Vec::new();
+    for wait in &record.waits {
+        let kind = u8::try_from(wait.kind).unwrap_or(0);
+        let key = keys::wait(wait.since, id, kind, wait.ordinal);
+        // An invocation that goes on remembers waits that are listed no more.
+        if let Some(value) = world.snapshot.get(partition, &key)? {
+            rows.push(Stored { partition, key, value });
+        }
+    }
+    Ok(rows)
 }
 
 struct Entry(WaitRow);

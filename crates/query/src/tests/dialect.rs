@@ -69,8 +69,9 @@ fn whole_queries() {
         ),
         (
             "select status, count(1) as n, min(journal_size) as m, sum(retry_count) as r from \
-             sys_invocation where status in ('running', 'paused') group by status order by status",
-            json!([{"status": "paused", "n": 2, "m": 2}, {"status": "running", "n": 2, "m": 2, "r": 2}]),
+             sys_invocation where status in ('ready', 'running', 'paused') group by status order by status",
+            json!([{"status": "paused", "n": 2, "m": 2}, {"status": "ready", "n": 1, "m": 2, "r": 1},
+                   {"status": "running", "n": 1, "m": 2, "r": 1}]),
         ),
         (
             "with x as (select status from sys_invocation) select max(status) as s from x",

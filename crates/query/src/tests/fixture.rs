@@ -10,6 +10,7 @@ use arrow_ipc::reader::StreamReader;
 use bytes::Bytes;
 use prost::Message;
 use reveille_engine::{
+    command::AttemptId,
     event::StoredEvent,
     identity,
     keys::{self, Instance},
@@ -30,7 +31,7 @@ use reveille_store::{
 };
 
 use super::LIMITS;
-use crate::{Catalog, DeploymentRow, Format, ServiceRow, World, run};
+use crate::{Attempts, Catalog, DeploymentRow, Format, ServiceRow, World, run};
 
 const PARTITIONS: u16 = 2;
 /// The moment that all queries see.
@@ -60,7 +61,16 @@ pub fn world(count: u64) -> World {
         store.commit(&[commit]).remove(0).expect("commit");
     }
     let snapshot = store.snapshot().expect("snapshot");
-    World::new(snapshot, Arc::new(catalog()), NOW_MS)
+    World::new(snapshot, Arc::new(catalog()), Arc::new(OneOpen(id(3))), NOW_MS)
+}
+
+/// Of those that run, only this one has a request open.
+struct OneOpen(InvocationId);
+
+impl Attempts for OneOpen {
+    fn started_at(&self, id: InvocationId, attempt: AttemptId) -> Option<u64> {
+        (id == self.0 && attempt.number == 1).then_some(NOW_MS - 250)
+    }
 }
 
 fn batch_of(batches: &mut [Batch; 2], id: InvocationId) -> &mut Batch {
@@ -142,8 +152,13 @@ fn invocation(batch: &mut Batch, number: u64) {
                 ..StoredWait::default()
             };
             batch.put(keys::wait(wait.since, id, 1, 0), encode(&wait));
+            record.waits = vec![wait];
         }
-        Status::BackingOff => failing(batch, id, &mut record),
+        Status::BackingOff => {
+            failing(batch, id, &mut record);
+            batch.put(keys::in_flight(id), Bytes::new());
+        }
+        Status::Running => batch.put(keys::in_flight(id), Bytes::new()),
         Status::Scheduled => {
             record.start_at = Some(NOW_MS + 60_000);
             record.attempt = 0;

@@ -52,7 +52,11 @@ fn invocations() {
                 "last_failure_related_entry_name": "post",
             }]),
         ),
-        (one("status, retry_count", 3), json!([{"status": "running", "retry_count": 1}])),
+        (
+            one("status, retry_count, last_start_at", 3),
+            json!([{"status": "running", "retry_count": 1,
+                    "last_start_at": "2026-11-22T07:36:39.750Z"}]),
+        ),
         (
             one("status, running_at, scheduled_start_at", 4),
             json!([{"status": "scheduled", "scheduled_start_at": "2026-11-22T07:37:40.000Z"}]),
@@ -161,6 +165,23 @@ fn check(cases: &[(String, Value)]) {
     for (text, expected) in cases {
         assert_eq!(query(&world, text).expect(text), *expected, "{text}");
     }
+}
+
+/// Whether a request is open is stored nowhere.
+#[test]
+fn an_attempt_without_a_request_is_ready() {
+    let world = world(11);
+    let text = format!(
+        "select i.status, i.last_start_at, s.in_flight from sys_invocation i \
+         join sys_invocation_state s on s.id = i.id where i.id in ('{}', '{}') order by i.status",
+        id(3),
+        id(10)
+    );
+    let expected = json!([
+        {"status": "ready", "in_flight": false},
+        {"status": "running", "last_start_at": "2026-11-22T07:36:39.750Z", "in_flight": true},
+    ]);
+    assert_eq!(query(&world, &text).expect("rows"), expected);
 }
 
 #[test]

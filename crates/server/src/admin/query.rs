@@ -19,7 +19,7 @@ use axum::{
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use reveille_query::{Catalog, Format, Limits, QueryError, World, limit_memory, run};
+use reveille_query::{Attempts, Format, Limits, QueryError, World, limit_memory, run};
 use reveille_store::Store;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -30,28 +30,32 @@ use tokio::{
 use tracing::warn;
 
 use super::{Admin, wait_list::now_ms};
-use crate::limits;
+use crate::{config::ServerConfig, limits};
 
 /// What queries need: where to read, and how much of it.
 #[derive(Clone)]
 pub struct Queries {
     store: Arc<dyn Store>,
+    attempts: Arc<dyn Attempts>,
     limits: Limits,
     places: Arc<Semaphore>,
 }
 
 impl Queries {
-    /// Queries over a store; each takes at most `time` and answers at most `answer_bytes`, its client's
-    /// reading included. All of this process together take at most `memory_bytes`.
+    /// Queries over a store, within the limits that are configured. That of memory holds for the whole
+    /// process.
     pub fn new(
         store: Arc<dyn Store>,
-        time: Duration,
-        answer_bytes: usize,
-        memory_bytes: usize,
+        attempts: Arc<dyn Attempts>,
+        config: &ServerConfig,
     ) -> Queries {
-        limit_memory(memory_bytes);
+        limit_memory(config.query_memory_limit);
+        let limits = Limits {
+            time: Duration::from_millis(config.query_timeout_ms),
+            answer_bytes: config.query_answer_size_limit,
+        };
         let places = Arc::new(Semaphore::new(limits::QUERIES_AT_ONCE));
-        Queries { store, limits: Limits { time, answer_bytes }, places }
+        Queries { store, attempts, limits, places }
     }
 }
 
@@ -74,7 +78,7 @@ pub(super) async fn query(
     Json(request): Json<Request>,
 ) -> Response {
     let format = format(&headers);
-    let Queries { store, limits, places } = admin.queries;
+    let Queries { store, attempts, limits, places } = admin.queries;
     // Those who wait are connections, which are bounded.
     let Ok(Ok(place)) = timeout(limits.time, places.acquire_owned()).await else {
         let message = format!(
@@ -93,8 +97,13 @@ pub(super) async fn query(
     };
     tokio::task::spawn_blocking(move || {
         let _place = place;
-        if let Err(error) = answer(store.as_ref(), catalog, &request.query, format, limits, &sender)
-        {
+        let world = store
+            .snapshot()
+            .map(|snapshot| World::new(snapshot, Arc::new(catalog), attempts, now_ms()));
+        let done = world
+            .map_err(QueryError::from)
+            .and_then(|world| answer(&world, &request.query, format, limits, &sender));
+        if let Err(error) = done {
             last.send(Err(error));
         }
     });
@@ -129,8 +138,7 @@ fn format(headers: &HeaderMap) -> Format {
 type Piece = Result<Vec<u8>, QueryError>;
 
 fn answer(
-    store: &dyn Store,
-    catalog: Catalog,
+    world: &World,
     text: &str,
     format: Format,
     limits: Limits,
@@ -144,8 +152,7 @@ fn answer(
         Ok(Err(_)) => Err(QueryError::Abandoned),
         Err(_) => Err(QueryError::Overdue),
     };
-    let snapshot = store.snapshot()?;
-    let done = run(&World::new(snapshot, Arc::new(catalog), now_ms()), text, format, limits, send);
+    let done = run(world, text, format, limits, send);
     if let Err(error) = &done
         && matches!(error, QueryError::Store(_) | QueryError::Engine(_) | QueryError::Sqlite(_))
     {

@@ -93,6 +93,7 @@ impl Attempt {
         }
         let decoder = FrameDecoder::new(shared.options.message_size_limit);
         let (id, attempt) = (start.id, start.attempt);
+        shared.open.opened(id, attempt);
         Attempt {
             _obituary: Obituary { shared: Arc::clone(&shared), id, attempt },
             shared,

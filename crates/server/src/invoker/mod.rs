@@ -18,6 +18,7 @@ pub mod discovery;
 mod exchange;
 mod failure;
 mod http1;
+mod open;
 mod outbound;
 mod outgoing;
 mod pool;
@@ -47,6 +48,7 @@ pub use self::outbound::Outbound;
 pub(crate) use connect::dial;
 
 use self::attempt::Attempt;
+pub use self::open::OpenAttempts;
 use self::pool::{ConnectionTimes, Pool};
 
 /// What a partition tells a live attempt.
@@ -92,7 +94,8 @@ impl Inbox {
     }
 }
 
-/// Tells the partition when the task of an attempt panics: nothing else would end the attempt there.
+/// Notes that the task of an attempt ended, and tells the partition when that was a panic: nothing else
+/// would end the attempt there.
 struct Obituary {
     shared: Arc<Shared>,
     id: InvocationId,
@@ -101,6 +104,7 @@ struct Obituary {
 
 impl Drop for Obituary {
     fn drop(&mut self) {
+        self.shared.open.closed(self.id, self.attempt);
         if !std::thread::panicking() {
             return;
         }
@@ -143,6 +147,7 @@ struct Shared {
     partitions: Partitions,
     options: InvokerOptions,
     pool: Pool,
+    open: Arc<OpenAttempts>,
 }
 
 impl Invoker {
@@ -158,7 +163,13 @@ impl Invoker {
         times: ConnectionTimes,
     ) -> Invoker {
         let pool = Pool::new(runtime.clone(), times, options.outbound.tls.clone());
-        Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool }) }
+        let open = Arc::default();
+        Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool, open }) }
+    }
+
+    /// Which attempts are open.
+    pub fn open_attempts(&self) -> Arc<OpenAttempts> {
+        Arc::clone(&self.shared.open)
     }
 
     /// Starts the task of an attempt. Never blocks and needs no runtime on the calling thread.

@@ -11,7 +11,6 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,6 +29,8 @@ use tokio::{
 
 use super::{Admin, AdminAccess, Queries, serve};
 use crate::{
+    config::ServerConfig,
+    invoker::OpenAttempts,
     listener::{Bounds, Listener},
     partition::{Partitions, Refused, handle::Mail},
     registry::tests::{FakeDeployments, open},
@@ -132,7 +133,11 @@ impl Bench {
             registry,
             partitions: partitions.start(3),
             ingress_endpoint: "http://127.0.0.1:8080/".to_owned(),
-            queries: Queries::new(Arc::new(store), Duration::from_secs(20), 1 << 20, 64 << 20),
+            queries: Queries::new(
+                Arc::new(store),
+                Arc::new(OpenAttempts::default()),
+                &ServerConfig::default(),
+            ),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");
