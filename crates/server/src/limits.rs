@@ -217,5 +217,6 @@ pub const LAMBDA_RESPONSE_BYTES: usize = 8 << 20;
 
 /// Largest answer of a Lambda function after it was unpacked, in bytes.
 pub const LAMBDA_UNPACKED_BYTES: usize = 256 << 20;
+
 /// Memory that all queries take together (`admin.query.memory-limit`), in bytes.
 pub const QUERY_MEMORY_BYTES_DEFAULT: usize = 128 << 20;

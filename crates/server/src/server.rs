@@ -124,7 +124,7 @@ impl Server {
         )?;
         let (failed, failures) = mpsc::unbounded_channel();
         let (outbound, at) = (&security.outbound, Arc::clone(&store));
-        let (partitions, attempts, threads, halt) =
+        let Started { partitions, attempts, threads, halt } =
             start_partitions(&config, outbound, at, &registry, &secret_key, &failed)?;
         let queries = Queries::new(store, attempts, &config);
         let (stop, stopping) = watch::channel(false);
@@ -245,6 +245,14 @@ fn open_meta(store: &dyn Store) -> Result<(Lease, SecretKey), StartError> {
     Ok((lease, SecretKey(secret)))
 }
 
+/// What runs once the partitions have been taken over.
+struct Started {
+    partitions: Partitions,
+    attempts: Arc<OpenAttempts>,
+    threads: Vec<JoinHandle<()>>,
+    halt: Halt,
+}
+
 fn start_partitions(
     config: &ServerConfig,
     outbound: &Outbound,
@@ -252,7 +260,7 @@ fn start_partitions(
     registry: &Registry,
     secret_key: &SecretKey,
     failed: &mpsc::UnboundedSender<String>,
-) -> Result<(Partitions, Arc<OpenAttempts>, Vec<JoinHandle<()>>, Halt), StartError> {
+) -> Result<Started, StartError> {
     let count = store.partition_count();
     let (senders, mailboxes): (Vec<_>, Vec<_>) =
         (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
@@ -283,5 +291,5 @@ fn start_partitions(
         threads.push(partition::spawn(driver, partition)?);
     }
     threads.push(committer_thread);
-    Ok((partitions, invoker.open_attempts(), threads, halt))
+    Ok(Started { partitions, attempts: invoker.open_attempts(), threads, halt })
 }
