@@ -22,6 +22,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use reveille_server::config::ServerConfig;
 
+#[cfg(test)]
+pub use environment::COMMAND_VARIABLES;
 pub use flags::Flags;
 
 /// Everything that can be set, after all layers.

@@ -7,7 +7,6 @@
 //! - Start at [`Stage::play`].
 
 mod approval;
-mod client;
 mod memory;
 mod steps;
 mod story;
@@ -28,7 +27,7 @@ use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::{node::Node, signals::Signals};
+use crate::{client::Client, node::Node, signals::Signals};
 use memory::Memory;
 use steps::{StepKind, Steps};
 use story::Scene;
@@ -140,7 +139,8 @@ impl Stage {
     /// Registers the handlers. For an address that is known already this changes nothing.
     async fn register(&self, admin: SocketAddr) -> anyhow::Result<()> {
         let body = json!({"uri": format!("http://{}", self.endpoint_address)});
-        let answer = client::post(admin, "/deployments", &[], &body);
+        let client = Client::at(admin)?;
+        let answer = client.post("/deployments", &[], &body);
         patiently("the registration", answer).await?.success().context("cannot register")?;
         Ok(())
     }
@@ -151,7 +151,8 @@ impl Stage {
         let round = self.memory.round;
         let headers = [("idempotency-key", &*format!("demo-{round}"))];
         let input = approval::input(round, DOCUMENT);
-        let answer = patiently("the call", client::post(ingress, &path, &headers, &input)).await?;
+        let answer =
+            patiently("the call", Client::at(ingress)?.post(&path, &headers, &input)).await?;
         let body: Value = serde_json::from_slice(&answer.success().context("cannot call")?)?;
         let id = body["invocationId"].as_str().context("the answer to the call has no id")?;
         Ok((id.to_owned(), body["status"] == "Accepted"))
@@ -161,7 +162,7 @@ impl Stage {
 /// Asks whether the call has ended.
 async fn has_ended(scene: &Scene) -> anyhow::Result<bool> {
     let path = format!("/restate/invocation/{}/output", scene.invocation);
-    let answer = patiently("the state", client::get(scene.ingress, &path)).await?;
+    let answer = patiently("the state", Client::at(scene.ingress)?.get(&path)).await?;
     Ok(answer.status.as_u16() != NOT_READY)
 }
 
@@ -171,7 +172,7 @@ const NOT_READY: u16 = 470;
 /// Waits for the end of the call and returns its result as text.
 async fn result(scene: &Scene) -> anyhow::Result<String> {
     let path = format!("/restate/invocation/{}/attach", scene.invocation);
-    let answer = client::get(scene.ingress, &path).await?;
+    let answer = Client::at(scene.ingress)?.get(&path).await?;
     let body = String::from_utf8_lossy(&answer.body).into_owned();
     if !answer.status.is_success() {
         bail!("the call failed with status {}: {body}", answer.status);
@@ -182,7 +183,7 @@ async fn result(scene: &Scene) -> anyhow::Result<String> {
 async fn answer(ingress: SocketAddr, id: &str) -> anyhow::Result<()> {
     let path = format!("/restate/awakeables/{id}/resolve");
     let body = Value::from(story::ANSWER);
-    let answer = patiently("the answer", client::post(ingress, &path, &[], &body)).await?;
+    let answer = patiently("the answer", Client::at(ingress)?.post(&path, &[], &body)).await?;
     answer.success().context("cannot answer")?;
     Ok(())
 }
@@ -191,7 +192,8 @@ async fn answer(ingress: SocketAddr, id: &str) -> anyhow::Result<()> {
 async fn answer_again(ingress: SocketAddr, id: &str) -> anyhow::Result<(u16, String)> {
     let path = format!("/reveille/waits/{id}/resolve");
     let body = Value::from(story::LATE_ANSWER);
-    let answer = patiently("the second answer", client::post(ingress, &path, &[], &body)).await?;
+    let answer =
+        patiently("the second answer", Client::at(ingress)?.post(&path, &[], &body)).await?;
     Ok((answer.status.as_u16(), String::from_utf8_lossy(&answer.body).into_owned()))
 }
 

@@ -12,13 +12,23 @@ pub const PREFIX: &str = "REVEILLE_";
 /// Names the settings file.
 pub const FILE_VARIABLE: &str = "REVEILLE_CONFIG";
 
+/// Variables of the commands that talk to a server. One environment may serve both.
+pub const COMMAND_VARIABLES: [&str; 5] = [
+    "REVEILLE_ADMIN_URL",
+    "REVEILLE_ADMIN_TOKEN",
+    "REVEILLE_CA_FILE",
+    "REVEILLE_INGRESS_URL",
+    "REVEILLE_INGRESS_TOKEN",
+];
+
 /// What names begin with in the configuration of the peer.
 const PEER_PREFIX: &str = "RESTATE_";
 
 /// Applies every `REVEILLE_*` variable.
 pub fn apply(settings: &mut Settings, variables: &[(String, String)]) -> anyhow::Result<()> {
     for (name, text) in variables {
-        if !name.starts_with(PREFIX) || name == FILE_VARIABLE {
+        let is_other = name == FILE_VARIABLE || COMMAND_VARIABLES.contains(&&**name);
+        if !name.starts_with(PREFIX) || is_other {
             continue;
         }
         let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {

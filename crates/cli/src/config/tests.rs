@@ -147,6 +147,13 @@ fn the_variable_names_a_file_and_the_flag_wins() {
 }
 
 #[test]
+fn variables_of_the_commands_are_no_settings() {
+    let variables = COMMAND_VARIABLES.map(|name| (name.to_owned(), "x".to_owned()));
+    load(Settings::default(), &Flags::default(), &variables).expect("settings");
+    check_error("", &[("REVEILLE_ADMIN_URI", "x")], &[], "unknown environment variable");
+}
+
+#[test]
 fn file_errors_name_the_line_and_a_remedy() {
     for (file, expected) in [
         ("a = ", "reveille.toml:1: "),

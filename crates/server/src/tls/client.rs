@@ -82,7 +82,7 @@ impl ClientTls {
 
     /// Shakes hands on a socket with the server called `host`: a name or an IP address without
     /// brackets. Has no timeout of its own.
-    pub(crate) async fn connect(
+    pub async fn connect(
         &self,
         host: &str,
         socket: TcpStream,

@@ -12,7 +12,7 @@ use reveille_protocol::{
 };
 
 use super::{
-    super::{Stage, client},
+    super::{Client, Stage},
     *,
 };
 
@@ -73,7 +73,10 @@ async fn attempt(stage: &Stage, entries: &[Entry]) -> (Vec<&'static str>, String
     let path = format!("/invoke/{SERVICE}/{HANDLER}");
     let headers = [("content-type", ServiceProtocolVersion::V6.content_type())];
     let address = stage.endpoint_address;
-    let answer = client::send(address, Method::POST, &path, &headers, body.freeze()).await;
+    let answer = Client::at(address)
+        .expect("an address")
+        .send(Method::POST, &path, &headers, body.freeze())
+        .await;
     let mut decoder = FrameDecoder::new(PAYLOAD_LEN_MAX);
     decoder.push(answer.expect("an answer").success().expect("200"));
     let (mut sent, mut output) = (Vec::new(), String::new());
