@@ -3,6 +3,7 @@
 //!
 //! - [`matrix`]: every scenario, for each way of serving and each protocol version.
 //! - [`contract`]: what malformed requests are answered, as a table.
+//! - [`commands`]: the commands for operators, as the binary runs them.
 //! - [`crash`], [`load`]: `kill -9` of server, service and both.
 //! - [`faults`]: deployments that answer nonsense.
 //! - [`lambda`]: deployments that are Lambda functions.
@@ -12,6 +13,7 @@
 //! Environment: `SCENARIO=text` selects scenarios, `CRASH_SECONDS` (60) and `CRASH_SEED` steer the
 //! crash test under load, `REVEILLE_NODE` chooses the Node executable.
 
+mod commands;
 mod contract;
 mod crash;
 mod faults;
