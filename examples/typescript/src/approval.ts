@@ -2,7 +2,7 @@
 
 import * as restate from "@restatedev/restate-sdk";
 
-import { ran, requestHumanReview } from "./notes.ts";
+import { ran, requestHumanReview, timesRan } from "./notes.ts";
 
 /** A verdict as a form would post it: `approved: fine by me`. */
 type Verdict = { decision: string; comment: string };
@@ -60,6 +60,33 @@ export const approval = restate.service({
       const review = await promise;
       await ctx.run("publish", () => ran(name, "publish"));
       return review;
+    },
+
+    /** The second review is wanted only when the first one is there. */
+    askTwice: async (ctx: restate.Context, name: string) => {
+      const answers: string[] = [];
+      for (const turn of ["first", "second"]) {
+        const { id, promise } = ctx.awakeable<string>();
+        await ctx.run(`ask ${turn}`, () => requestHumanReview(`${name}/${turn}`, id));
+        answers.push(await promise);
+      }
+      return answers;
+    },
+
+    /** Asks on every attempt, and the first two fail: each has to ask with the same id. */
+    askAgainAndAgain: async (ctx: restate.Context, name: string) => {
+      const { id, promise } = ctx.awakeable<string>();
+      ran(name, id);
+      if (timesRan(name, id) <= 2) throw new Error("not yet");
+      await ctx.run("ask", () => requestHumanReview(name, id));
+      return await promise;
+    },
+
+    /** Says which revision of the program took the answer. */
+    askRevision: async (ctx: restate.Context, name: string) => {
+      const { id, promise } = ctx.awakeable<string>();
+      await ctx.run("ask", () => requestHumanReview(name, id));
+      return `${await promise} on ${process.env.REVISION ?? "1"}`;
     },
   },
 });

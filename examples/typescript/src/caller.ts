@@ -4,7 +4,7 @@ import * as restate from "@restatedev/restate-sdk";
 
 import { account } from "./account.ts";
 import { approval } from "./approval.ts";
-import { requestHumanReview } from "./notes.ts";
+import { ran, requestHumanReview } from "./notes.ts";
 import { steps, type Failure } from "./steps.ts";
 
 type Amount = { key: string; amount: number };
@@ -29,6 +29,13 @@ export const caller = restate.service({
       return first === second;
     },
 
+    /** Both calls carry one idempotency key: the second gets the result of the first. */
+    callOnce: async (ctx: restate.Context, { key, amount }: Amount) => {
+      const options = restate.rpc.opts<number, number>({ idempotencyKey: `call-${key}` });
+      const first = await ctx.objectClient(account, key).add(amount, options);
+      return [first, await ctx.objectClient(account, key).add(amount, options)];
+    },
+
     /** Starts an approval and returns its invocation id without waiting for the answer. */
     startApproval: async (ctx: restate.Context, name: string) => {
       return await ctx.serviceSendClient(approval).ask(name).invocationId;
@@ -48,6 +55,17 @@ export const caller = restate.service({
     /** Awaits a child; when cancelled itself, the child is cancelled with it. */
     delegate: async (ctx: restate.Context, name: string) => {
       return await ctx.serviceClient(approval).ask(name);
+    },
+
+    /** Undoes its first step when what follows is cancelled or rejected. */
+    reserve: async (ctx: restate.Context, name: string) => {
+      await ctx.run("reserve", () => ran(name, "reserve"));
+      try {
+        return await ctx.serviceClient(approval).ask(name);
+      } catch (error) {
+        if (error instanceof restate.TerminalError) await ctx.run("release", () => ran(name, "release"));
+        throw error;
+      }
     },
 
     /** The terminal error of a callee arrives as it was thrown. */

@@ -9,6 +9,8 @@ import { ran, requestHumanReview } from "./notes.ts";
 
 type Job = { name: string; board: string; millis: number };
 
+type Delegated = { called: string; apart: boolean; answer: string };
+
 export const desk = restate.service({
   name: "desk",
   handlers: {
@@ -35,7 +37,7 @@ export const desk = restate.service({
     },
 
     /** Calls and sends within a scope. The scope is part of the identity: the keys are different ones. */
-    delegate: async (ctx: restate.Context, scope: string) => {
+    delegate: async (ctx: restate.Context, scope: string): Promise<Delegated> => {
       const scoped = ctx.scope(scope);
       const called = await scoped
         .serviceClient(desk)

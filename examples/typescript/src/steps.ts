@@ -48,6 +48,14 @@ export const steps = restate.service({
       );
     },
 
+    /** A step that fails for good at once. */
+    refusedStep: async (ctx: restate.Context, key: string) => {
+      await ctx.run("refused", () => {
+        ran(key, "refused");
+        throw new restate.TerminalError("never", { errorCode: 451 });
+      });
+    },
+
     /** A handler that fails some times: the server runs it again and replays what is journaled. */
     flakyHandler: async (ctx: restate.Context, { key, failures }: Flaky) => {
       await ctx.run("before", () => ran(key, "before"));
