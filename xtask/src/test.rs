@@ -16,13 +16,22 @@ use crate::{tidy, workspace};
 const SIMULATOR_SEEDS: &str = "2000";
 
 /// Tools that must be there before the first step, and how to get them.
-const TOOLS: [(&str, &[&str], &str); 5] = [
+const TOOLS: [(&str, &[&str], &str); 6] = [
     ("git", &["--version"], "install git"),
     ("cargo", &["fmt", "--version"], "rustup component add rustfmt"),
     ("cargo", &["clippy", "--version"], "rustup component add clippy"),
     ("node", &["--version"], "install Node.js; the end-to-end tests run TypeScript services"),
     ("npm", &["--version"], "install npm; the end-to-end tests fetch the TypeScript SDK with it"),
+    (
+        "python3",
+        &["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))"],
+        "install Python 3.10 or newer with its venv (on Debian, python3-venv); the end-to-end \
+         tests run Python services",
+    ),
 ];
+
+/// The services with the Rust SDK: a package of its own, so that its dependencies are not ours.
+const RUST_SERVICES: &str = "tests/sdk/rust/Cargo.toml";
 
 /// The steps that are one call of cargo each; tidy runs between the lints and the build.
 const LINTS: [&[&str]; 3] = [
@@ -56,6 +65,19 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let mut times = Vec::new();
     for step in LINTS {
         timed(&mut times, step, || workspace::run(workspace::cargo(step)))?;
+    }
+    let target = workspace::target_directory()?.join("tmp/sdk-rust");
+    let target = target.to_str().context("the target directory is not UTF-8")?;
+    let place = ["--manifest-path", RUST_SERVICES];
+    let place_and_target = [&place, ["--locked", "--target-dir", target].as_slice()].concat();
+    for (command, place, rest) in [
+        ("fmt", place.as_slice(), ["--check"].as_slice()),
+        ("clippy", &place_and_target, &["--", "-D", "warnings"]),
+        // Where the end-to-end tests look for it; when they built it, others would wait meanwhile.
+        ("build", &place_and_target, &[]),
+    ] {
+        let step = [&[command], place, rest].concat();
+        timed(&mut times, &step, || workspace::run(workspace::cargo(&step)))?;
     }
     timed(&mut times, &["xtask", "tidy"], || tidy::run(&[]))?;
     for step in TESTS {

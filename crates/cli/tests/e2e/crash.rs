@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::harness::{Cluster, Mode, Setup, eventually, tell};
+use super::harness::{Cluster, Mode, Sdk, Setup, eventually, tell};
 
 /// Who dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,13 @@ const ROUNDS: usize = 2;
 const WALK_STEPS: usize = 150;
 
 macro_rules! kills {
-    ($($name:ident: $mode:expr, $version:literal, $victim:expr;)*) => {
+    ($($name:ident: $sdk:ident, $mode:ident, $version:literal, $victim:ident;)*) => {
         $(#[tokio::test]
         async fn $name() {
-            let cluster = Arc::new(Cluster::start(Setup::new($mode, $version)).await);
+            let setup = Setup::new(Mode::$mode, $version).sdk(Sdk::$sdk);
+            let cluster = Arc::new(Cluster::start(setup).await);
             for round in 0..ROUNDS {
-                let story = survive(cluster.clone(), $victim, round);
+                let story = survive(cluster.clone(), Victim::$victim, round);
                 tell(&cluster, &format!("round {round}"), story).await;
             }
         })*
@@ -36,14 +37,20 @@ macro_rules! kills {
 }
 
 kills! {
-    bidi_v7_server_dies: Mode::Bidi, 7, Victim::Server;
-    bidi_v7_service_dies: Mode::Bidi, 7, Victim::Service;
-    bidi_v7_both_die: Mode::Bidi, 7, Victim::Both;
-    bidi_v5_server_dies: Mode::Bidi, 5, Victim::Server;
-    request_response_v6_server_dies: Mode::RequestResponse, 6, Victim::Server;
-    request_response_v6_service_dies: Mode::RequestResponse, 6, Victim::Service;
-    request_response_v6_both_die: Mode::RequestResponse, 6, Victim::Both;
-    http1_v6_both_die: Mode::Http1, 6, Victim::Both;
+    bidi_v7_server_dies: TypeScript, Bidi, 7, Server;
+    bidi_v7_service_dies: TypeScript, Bidi, 7, Service;
+    bidi_v7_both_die: TypeScript, Bidi, 7, Both;
+    bidi_v5_server_dies: TypeScript, Bidi, 5, Server;
+    request_response_v6_server_dies: TypeScript, RequestResponse, 6, Server;
+    request_response_v6_service_dies: TypeScript, RequestResponse, 6, Service;
+    request_response_v6_both_die: TypeScript, RequestResponse, 6, Both;
+    http1_v6_both_die: TypeScript, Http1, 6, Both;
+    python_bidi_v7_server_dies: Python, Bidi, 7, Server;
+    python_bidi_v5_both_die: Python, Bidi, 5, Both;
+    python_request_response_v6_both_die: Python, RequestResponse, 6, Both;
+    rust_bidi_v7_server_dies: Rust, Bidi, 7, Server;
+    rust_bidi_v5_both_die: Rust, Bidi, 5, Both;
+    rust_request_response_v6_both_die: Rust, RequestResponse, 6, Both;
 }
 
 async fn survive(cluster: Arc<Cluster>, victim: Victim, round: usize) {

@@ -8,11 +8,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{
-    Http, Process, Response, eventually, free_port,
-    node::{example_directory, node},
-    notes::Notes,
-};
+use super::{Http, Process, Response, Sdk, eventually, free_port, notes::Notes};
 
 /// How the service speaks to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +26,8 @@ pub enum Mode {
 /// What a cluster is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// Whose programs are served.
+    pub sdk: Sdk,
     pub mode: Mode,
     /// The highest protocol version that the server may choose: 5, 6 or 7.
     pub version: u32,
@@ -41,7 +39,14 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(mode: Mode, version: u32) -> Self {
-        Self { mode, version, env: Vec::new(), service_env: Vec::new() }
+        let sdk = Sdk::TypeScript;
+        Self { sdk, mode, version, env: Vec::new(), service_env: Vec::new() }
+    }
+
+    /// Serves the programs of another SDK.
+    pub fn sdk(mut self, sdk: Sdk) -> Self {
+        self.sdk = sdk;
+        self
     }
 
     /// Adds one setting, e.g. `REVEILLE_WORKER__CLEANUP_INTERVAL`.
@@ -116,14 +121,16 @@ impl Cluster {
         }
     }
 
-    /// A name for messages, e.g. `bidi v6`.
+    /// A name for messages, e.g. `Python bidi v6`.
     pub fn name(&self) -> String {
-        format!("{:?} v{}", self.setup.mode, self.setup.version)
+        let Setup { sdk, mode, version, .. } = &self.setup;
+        format!("{sdk} {mode:?} v{version}")
     }
 
-    /// Whether terminal errors may carry metadata; before version 6 the SDK refuses to send any.
+    /// Whether terminal errors may carry metadata; before version 6 the SDKs refuse to send any,
+    /// and that of Rust knows none.
     pub fn carries_metadata(&self) -> bool {
-        self.setup.version >= 6
+        self.setup.version >= 6 && self.setup.sdk != Sdk::Rust
     }
 
     pub fn data_directory(&self) -> PathBuf {
@@ -167,30 +174,39 @@ impl Cluster {
 
     /// Starts the example programs and waits until they listen.
     pub async fn start_service(&self) {
-        let mode = match self.setup.mode {
-            Mode::Bidi => "bidi",
-            Mode::RequestResponse => "rr",
-            Mode::Http1 => "h1",
-            Mode::Lambda => "lambda",
-        };
-        let mut env = vec![
-            ("PORT".to_owned(), self.ports.service.to_string()),
-            ("MODE".to_owned(), mode.to_owned()),
-            ("INGRESS".to_owned(), format!("http://127.0.0.1:{}", self.ports.ingress)),
-            ("REVIEW_LOG".to_owned(), self.notes.review_log()),
-            ("RUN_LOG".to_owned(), self.notes.run_log()),
-        ];
-        env.extend(self.setup.service_env.iter().cloned());
-        let log = self.log("service");
-        let node = tokio::task::spawn_blocking(node).await.expect("set Node up");
-        *lock(&self.service) =
-            Some(Process::start(node, &["src/app.ts"], &env, &example_directory(), &log));
+        let service = self.spawn_service(self.ports.service, &[], &self.log("service")).await;
+        *lock(&self.service) = Some(service);
         eventually("the service listens", async || {
             assert_alive("service", &self.service);
             let address = ("127.0.0.1", self.ports.service);
             tokio::net::TcpStream::connect(address).await.is_ok().then_some(())
         })
         .await;
+    }
+
+    /// Starts a process that serves the programs on a port, with further environment variables,
+    /// without waiting for anything but what it takes to start it.
+    pub async fn spawn_service(&self, port: u16, env: &[(&str, &str)], log: &Path) -> Process {
+        let mode = match self.setup.mode {
+            Mode::Bidi => "bidi",
+            Mode::RequestResponse => "rr",
+            Mode::Http1 => "h1",
+            Mode::Lambda => "lambda",
+        };
+        let mut variables = vec![
+            ("PORT".to_owned(), port.to_string()),
+            ("MODE".to_owned(), mode.to_owned()),
+            ("INGRESS".to_owned(), format!("http://127.0.0.1:{}", self.ports.ingress)),
+            ("REVIEW_LOG".to_owned(), self.notes.review_log()),
+            ("RUN_LOG".to_owned(), self.notes.run_log()),
+        ];
+        variables.extend(self.setup.service_env.iter().cloned());
+        variables.extend(env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let sdk = self.setup.sdk;
+        let program = tokio::task::spawn_blocking(move || sdk.program()).await;
+        let program = program.expect("set the SDK up");
+        let (executable, arguments) = (program.executable, program.arguments);
+        Process::start(executable, arguments, &variables, &program.directory, log)
     }
 
     /// `kill -9` of the server.
@@ -210,7 +226,12 @@ impl Cluster {
 
     /// Registers the service with the admin API.
     pub async fn register(&self) -> Response {
-        let uri = self.setup.service_uri(self.ports.service);
+        self.register_port(self.ports.service).await
+    }
+
+    /// Registers what is served on a port.
+    pub async fn register_port(&self, port: u16) -> Response {
+        let uri = self.setup.service_uri(port);
         let body = match self.setup.mode {
             Mode::Http1 => json!({"uri": uri, "use_http_11": true}),
             Mode::Lambda => json!({"arn": LAMBDA_ARN}),

@@ -1,6 +1,6 @@
 //! What the scenarios stand on: processes, an HTTP client, and a [`Cluster`] of server and service.
 //!
-//! - Owns: finding Node, starting and killing processes, reading what the example programs log.
+//! - Owns: setting up the SDKs, starting and killing processes, reading what the example programs log.
 //! - Does not own: any expectation about the server; those live in the scenarios.
 //! - Invariant: no sleep decides anything; everything that takes time goes through [`eventually`].
 //! - Start at [`Cluster`], then [`run_scenarios`].
@@ -11,7 +11,10 @@ mod node;
 mod notes;
 mod ports;
 mod process;
+mod python;
+mod rust;
 mod scenario;
+mod sdk;
 mod verbs;
 
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ pub use http::{Http, Response};
 pub use ports::free_port;
 pub use process::Process;
 pub use scenario::{Scenario, run_scenarios, tell};
+pub use sdk::Sdk;
 pub use verbs::{id_bytes, sign_id};
 
 /// How long anything may take before a test calls it lost.

@@ -12,12 +12,14 @@ use std::{
     sync::OnceLock,
 };
 
+use super::sdk::root;
+
 const NODE_VERSION_MIN: (u32, u32) = (22, 18);
 const NODE_VERSION_INSTALLED: &str = "24.21.0";
 
 /// The folder of the example programs.
 pub fn example_directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/typescript")
+    root().join("examples/typescript")
 }
 
 /// Returns a usable `node`, having installed it and the dependencies of the example if needed.

@@ -18,6 +18,8 @@ scenarios![
     rejected_by_a_handler_with_metadata,
     notified_through_a_service,
     steps_around_the_wait_run_once,
+    two_in_sequence,
+    every_attempt_asks_with_the_same_id,
 ];
 
 async fn resolved_over_http(cluster: Arc<Cluster>) {
@@ -123,4 +125,32 @@ async fn steps_around_the_wait_run_once(cluster: Arc<Cluster>) {
     assert_eq!(cluster.result(&invocation).await, "go");
     assert_eq!(cluster.times_ran("between", "prepare"), 1);
     assert_eq!(cluster.times_ran("between", "publish"), 1);
+}
+
+async fn two_in_sequence(cluster: Arc<Cluster>) {
+    let invocation = cluster.send("approval/askTwice", "sequence").await;
+    let first = cluster.announced("sequence/first").await;
+    assert!(cluster.announcement("sequence/second").is_none());
+    cluster.resolve(&first, "one").await.expect(202);
+    let second = cluster.announced("sequence/second").await;
+    assert_ne!(first, second);
+    cluster.resolve(&second, "two").await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, json!(["one", "two"]));
+
+    let invocation = cluster.send("approval/askTwice", "half").await;
+    let first = cluster.announced("half/first").await;
+    cluster.reject(&first, "not even one").await.expect(202);
+    let failure = cluster.attach(&invocation).await.expect(500).json();
+    assert_eq!(failure["message"], "not even one");
+    assert!(cluster.announcement("half/second").is_none());
+}
+
+async fn every_attempt_asks_with_the_same_id(cluster: Arc<Cluster>) {
+    let (invocation, wait) = cluster.ask("approval/askAgainAndAgain", "again").await;
+    // Two that failed, one that asked, and in request/response mode one that suspended.
+    assert!(cluster.times_ran("again", &wait) >= 3, "{:?}", cluster.steps("again"));
+    cluster.resolve(&wait, "at last").await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, "at last");
+    let steps = cluster.steps("again");
+    assert!(steps.iter().all(|id| *id == wait), "{steps:?}");
 }

@@ -13,6 +13,7 @@ scenarios![
     call_returns_the_result,
     delayed_send_arrives,
     repeated_send_with_a_key_arrives_once,
+    repeated_call_with_a_key_gets_the_result,
     attach_to_a_waiting_invocation,
     attach_to_nothing_fails,
     child_outlives_its_starter,
@@ -47,6 +48,13 @@ async fn repeated_send_with_a_key_arrives_once(cluster: Arc<Cluster>) {
     .await;
     // An exclusive call queues behind whatever else may have been sent.
     assert_eq!(cluster.value("account/keyed/add", 1).await, 6);
+}
+
+async fn repeated_call_with_a_key_gets_the_result(cluster: Arc<Cluster>) {
+    let body = json!({"key": "keyed-call", "amount": 5});
+    assert_eq!(cluster.value("caller/callOnce", body.clone()).await, json!([5, 5]));
+    assert_eq!(cluster.value("caller/callOnce", body).await, json!([5, 5]));
+    assert_eq!(cluster.value("account/keyed-call/add", 1).await, 6);
 }
 
 async fn attach_to_a_waiting_invocation(cluster: Arc<Cluster>) {

@@ -15,6 +15,8 @@ scenarios![
     child_is_cancelled_with_its_parent,
     child_is_killed_with_its_parent,
     child_cancelled_by_a_handler,
+    cancelled_while_asleep,
+    what_was_done_is_undone_when_cancelled,
     queued_invocation_is_cancelled,
     scheduled_invocation_is_cancelled,
     failing_handler_is_killed,
@@ -27,7 +29,8 @@ async fn cancelled_while_waiting(cluster: Arc<Cluster>) {
     let (invocation, wait) = cluster.ask("approval/ask", "cancelled").await;
     cluster.control(&invocation, "cancel").await.expect(202);
     let failure = cluster.attach(&invocation).await.expect(409).json();
-    let expected = json!({"code": 409, "message": "Cancelled", "source": "invocation"});
+    let expected =
+        json!({"code": 409, "message": cluster.setup.sdk.cancelled(), "source": "invocation"});
     assert_eq!(failure, expected);
     cluster.resolve(&wait, "too late").await.expect(202);
     cluster.control(&invocation, "cancel").await.expect(409);
@@ -48,7 +51,7 @@ async fn child_is_cancelled_with_its_parent(cluster: Arc<Cluster>) {
     let wait = cluster.announced("cancelled-child").await;
     cluster.control(&parent, "cancel").await.expect(202);
     let failure = cluster.attach(&parent).await.expect(409).json();
-    assert_eq!(failure["message"], "Cancelled");
+    assert_eq!(failure["message"], cluster.setup.sdk.cancelled());
     expect_gone(&cluster, &wait).await;
 }
 
@@ -71,8 +74,34 @@ async fn expect_gone(cluster: &Cluster, wait: &str) {
 }
 
 async fn child_cancelled_by_a_handler(cluster: Arc<Cluster>) {
-    let expected = json!({"code": 409, "message": "Cancelled", "metadata": {}});
+    let expected = json!({"code": 409, "message": cluster.setup.sdk.cancelled(), "metadata": {}});
     assert_eq!(cluster.value("caller/cancelApproval", "impatient").await, expected);
+}
+
+async fn cancelled_while_asleep(cluster: Arc<Cluster>) {
+    let invocation = cluster.send("combinators/sleep", 3_600_000).await;
+    cluster.waits_of(&invocation, "&kind=timer").await;
+    cluster.control(&invocation, "cancel").await.expect(202);
+    let failure = cluster.attach(&invocation).await.expect(409).json();
+    assert_eq!(failure["message"], cluster.setup.sdk.cancelled());
+}
+
+async fn what_was_done_is_undone_when_cancelled(cluster: Arc<Cluster>) {
+    // The handler awaits a call; so its child is cancelled, and that failure is what it catches.
+    let invocation = cluster.send("caller/reserve", "undone").await;
+    let wait = cluster.announced("undone").await;
+    assert_eq!(cluster.steps("undone"), ["reserve"]);
+    cluster.control(&invocation, "cancel").await.expect(202);
+    let failure = cluster.attach(&invocation).await.expect(409).json();
+    assert_eq!(failure["message"], cluster.setup.sdk.cancelled());
+    assert_eq!(cluster.steps("undone"), ["reserve", "release"]);
+    expect_gone(&cluster, &wait).await;
+
+    let invocation = cluster.send("caller/reserve", "kept").await;
+    let wait = cluster.announced("kept").await;
+    cluster.resolve(&wait, "taken").await.expect(202);
+    assert_eq!(cluster.result(&invocation).await, "taken");
+    assert_eq!(cluster.steps("kept"), ["reserve"]);
 }
 
 async fn queued_invocation_is_cancelled(cluster: Arc<Cluster>) {

@@ -8,6 +8,7 @@ mod cancel;
 mod combinators;
 mod completion;
 mod flow;
+mod gaps;
 mod ingress;
 mod listing;
 mod mailbox;
@@ -21,10 +22,15 @@ mod suspension;
 mod workflow;
 mod workflow_end;
 
-use crate::harness::Scenario;
+use crate::harness::{Scenario, Sdk};
+
+/// Every scenario that the programs of an SDK can tell.
+pub fn of(sdk: Sdk) -> Vec<Scenario> {
+    gaps::without(sdk, all())
+}
 
 /// Every scenario.
-pub fn all() -> Vec<Scenario> {
+fn all() -> Vec<Scenario> {
     [
         approval::all(),
         calls::all(),

@@ -10,6 +10,7 @@ scenarios![
     each_step_runs_once,
     failing_step_is_retried_alone,
     step_that_gives_up_is_terminal,
+    step_that_is_refused_is_not_retried,
     failing_handler_is_retried,
     terminal_error_is_an_outcome,
     failure_codes_become_statuses,
@@ -37,6 +38,12 @@ async fn step_that_gives_up_is_terminal(cluster: Arc<Cluster>) {
     assert!(message.contains("still broken"), "{message}");
     assert_eq!(failure["source"], "invocation");
     assert_eq!(cluster.times_ran("hopeless", "hopeless"), 3);
+}
+
+async fn step_that_is_refused_is_not_retried(cluster: Arc<Cluster>) {
+    let failure = cluster.call("steps/refusedStep", "refused").await.expect(451).json();
+    assert_eq!((&failure["message"], &failure["code"]), (&json!("never"), &json!(451)));
+    assert_eq!(cluster.times_ran("refused", "refused"), 1);
 }
 
 async fn failing_handler_is_retried(cluster: Arc<Cluster>) {

@@ -46,7 +46,10 @@ async fn rejection_wakes_a_suspended_handler(cluster: Arc<Cluster>) {
 async fn cancel_wakes_a_suspended_handler(cluster: Arc<Cluster>) {
     let (invocation, _) = suspended(&cluster, "suspended-cancelled").await;
     cluster.control(&invocation, "cancel").await.expect(202);
-    assert_eq!(cluster.attach(&invocation).await.expect(409).json()["message"], "Cancelled");
+    assert_eq!(
+        cluster.attach(&invocation).await.expect(409).json()["message"],
+        cluster.setup.sdk.cancelled()
+    );
 }
 
 async fn answers_reach_many_suspended_handlers(cluster: Arc<Cluster>) {

@@ -56,9 +56,12 @@ async fn second_submission_fails(cluster: Arc<Cluster>) {
     cluster.call("reviewWorkflow/twice/submitReview", "first").await.expect(200);
     for handler in ["submitReview", "rejectReview"] {
         let target = format!("reviewWorkflow/twice/{handler}");
-        let answer = cluster.call(&target, "second").await.expect(409).json();
-        assert_eq!(answer["message"], "promise was already completed");
-        assert_eq!(answer["source"], "invocation");
+        let answer = cluster.call(&target, "second").await;
+        let answer = answer.expect(cluster.setup.sdk.second_completion());
+        if answer.status != 200 {
+            assert_eq!(answer.json()["message"], "promise was already completed");
+            assert_eq!(answer.json()["source"], "invocation");
+        }
     }
     assert_eq!(cluster.value("reviewWorkflow/twice/run", "doc").await, "doc: first");
 }

@@ -1,6 +1,9 @@
 //! Workflows after `run` ended: retained, killed, forgotten.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -16,12 +19,17 @@ scenarios![
     short_retention_forgets_all,
 ];
 
+/// What the programs ask for.
+const SHORT_RETENTION: Duration = Duration::from_millis(1500);
+
 async fn shared_handlers_outlive_the_run(cluster: Arc<Cluster>) {
     cluster.call("reviewWorkflow/ended/submitReview", "fine").await.expect(200);
     assert_eq!(cluster.value("reviewWorkflow/ended/run", "doc").await, "doc: fine");
     assert_eq!(cluster.call_empty("reviewWorkflow/ended/peekReview").await.json(), "fine");
     assert_eq!(cluster.call_empty("reviewWorkflow/ended/awaitReview").await.json(), "fine");
-    cluster.call("reviewWorkflow/ended/submitReview", "late").await.expect(409);
+    let late = cluster.call("reviewWorkflow/ended/submitReview", "late").await;
+    late.expect(cluster.setup.sdk.second_completion());
+    assert_eq!(cluster.call_empty("reviewWorkflow/ended/awaitReview").await.json(), "fine");
 }
 
 async fn shared_handlers_outlive_a_kill(cluster: Arc<Cluster>) {
@@ -48,10 +56,15 @@ async fn waiter_outlives_a_killed_run(cluster: Arc<Cluster>) {
 async fn short_retention_forgets_all(cluster: Arc<Cluster>) {
     let workflow = "shortReviewWorkflow/short";
     cluster.call(&format!("{workflow}/submitReview"), "brief").await.expect(200);
+    let begun = Instant::now();
     let run = cluster.send(&format!("{workflow}/run"), "doc").await;
     assert_eq!(cluster.result(&run).await, "doc: brief");
-    // Still there right after the end, gone when 1.5 s are over.
-    assert_eq!(cluster.call_empty(&format!("{workflow}/peekReview")).await.json(), "brief");
+    // Still there right after the end, gone when 1.5 s are over; a machine that takes longer than
+    // that from the beginning on has nothing to show here.
+    let peeked = cluster.call_empty(&format!("{workflow}/peekReview")).await.json();
+    if begun.elapsed() < SHORT_RETENTION {
+        assert_eq!(peeked, "brief");
+    }
     eventually("the result expires", async || {
         let answer = cluster.output(&run).await;
         (answer.status == 404).then_some(())
