@@ -1,7 +1,7 @@
-//! Percent-decoding of keys, scopes and query parameters.
+//! Percent-decoding of keys, scopes, awakeable ids and query parameters.
 //!
-//! - Invariant: nothing but keys, scopes and query values is ever decoded; names and idempotency keys are
-//!   taken as they stand in the path.
+//! - Invariant: nothing but keys, scopes, awakeable ids and query values is ever decoded; names and
+//!   idempotency keys are taken as they stand in the path.
 
 use std::borrow::Cow;
 
@@ -27,6 +27,14 @@ pub fn decode_scope(segment: &str) -> Result<String, IngressError> {
     let scope = String::from_utf8_lossy(&decode(segment, false)).into_owned();
     check_name(&scope).map_err(IngressError::Scope)?;
     Ok(scope)
+}
+
+/// Decodes an awakeable id of a path: some SDKs pad it with `=`, which cautious clients escape.
+pub fn decode_awakeable_id(segment: &str) -> Cow<'_, str> {
+    match decode(segment, false) {
+        Cow::Borrowed(_) => Cow::Borrowed(segment),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
 }
 
 /// Refuses keys that do not fit into the rows of the store.

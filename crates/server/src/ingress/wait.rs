@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 
 use super::Ingress;
 use super::body::Chunks;
+use super::decode::decode_awakeable_id;
 use super::error::IngressError;
 use super::invoke::idempotency_key;
 use super::response::{self, Answer};
@@ -45,6 +46,7 @@ where
     B: Body<Data = Bytes>,
     IngressError: From<B::Error>,
 {
+    let id = &*decode_awakeable_id(id);
     let wait = parse_awakeable_id(id)?;
     let idempotency_key = idempotency_key(&parts.headers)?;
     let body = Chunks::read(body, ingress.request_size_limit).await?.into_bytes();
@@ -61,6 +63,7 @@ where
 
 /// Answers with the state of an awakeable.
 pub async fn describe(ingress: &Ingress, id: &str) -> Result<Answer, IngressError> {
+    let id = &*decode_awakeable_id(id);
     let wait = parse_awakeable_id(id)?;
     let ask = move |request| Command::DescribeWait { request, wait };
     let reply = ingress.partitions.ask(wait.invocation, ask).await?;

@@ -232,3 +232,17 @@ async fn description() {
         content-type: application/json
         {"outcome":"unknown","wait":"ID","message":"no such wait"}"#]].assert_eq(&found.replace(&awakeable(), "ID"));
 }
+
+/// The Java SDK pads its ids, and whoever builds a path from one escapes that.
+#[tokio::test]
+async fn padding_may_be_escaped() {
+    for (padding, decoded) in [("", ""), ("=", "="), ("%3D", "="), ("%3d", "=")] {
+        let path = format!("/reveille/waits/{}{padding}", awakeable());
+        for request in [get(&path), post(&format!("{path}/resolve"), &[], "1")] {
+            let completed = receipt(ReceiptOutcome::Completed);
+            let found = exchange(request, Ok(completed)).await;
+            let id = format!("\"wait\":\"{}{decoded}\"", awakeable());
+            assert!(found.contains("\n200\n") && found.contains(&id), "{padding}: {found}");
+        }
+    }
+}
