@@ -6,6 +6,7 @@
 //! - [`commands`]: the commands for operators, as the binary runs them.
 //! - [`crash`], [`load`]: `kill -9` of server, service and both.
 //! - [`upgrade`]: what SDKs announce, and a new revision while somebody waits on the old one.
+//! - [`imitated`]: what the Java and Go SDKs announce and send, without running them.
 //! - [`faults`]: deployments that answer nonsense.
 //! - [`lambda`]: deployments that are Lambda functions.
 //! - [`security`]: signed requests as the SDK checks them, TLS, tokens.
@@ -19,6 +20,7 @@ mod contract;
 mod crash;
 mod faults;
 mod harness;
+mod imitated;
 mod lambda;
 mod load;
 mod matrix;
