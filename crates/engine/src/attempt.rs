@@ -73,6 +73,7 @@ pub fn start_admitted(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<()
         service: record.service.clone(),
         handler: record.handler.clone(),
         key: record.key.clone(),
+        trace: record.trace.clone(),
         bidirectional: deployment.bidirectional,
         hold_timeout_ms: tx.context.hold_ms.min(options.inactivity_timeout_ms),
         inactivity_timeout_ms: options.inactivity_timeout_ms,

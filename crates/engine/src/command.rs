@@ -12,6 +12,7 @@ use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 
 pub use crate::message::{Failure, Outcome};
+use crate::trace::TraceContext;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
@@ -285,6 +286,8 @@ pub struct Invoke {
     pub caller: Option<Caller>,
     /// Who sent it when it was not a caller awaiting a result.
     pub source: Source,
+    /// The trace that it continues, if any.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// Where an invocation came from.

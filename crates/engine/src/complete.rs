@@ -15,6 +15,7 @@ use crate::frames::{Stop, violation};
 use crate::keys::{self, TimerKind, tag};
 use crate::message::{Message, Outcome};
 use crate::record::{Kind, Pending, Status, decode};
+use crate::trace::Traced;
 use crate::tx::{EngineError, Invocation, Tx};
 use crate::{lock, retention, state_edit, timer, wait};
 
@@ -84,6 +85,7 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
         completed: Completed { outcome: end.outcome, stacktrace: end.stacktrace },
         service: invocation.record.service.clone(),
         handler: invocation.record.handler.clone(),
+        traced: traced(invocation),
     });
     match invocation.kind() {
         Kind::Exclusive => lock::release(tx, invocation)?,
@@ -91,6 +93,13 @@ pub fn complete(tx: &mut Tx<'_>, invocation: &mut Invocation, end: End) -> Resul
         _ => {}
     }
     retention::keep(tx, invocation)
+}
+
+fn traced(invocation: &Invocation) -> Option<Box<Traced>> {
+    let record = &invocation.record;
+    let context = record.trace.as_deref().filter(|context| context.recorded)?.clone();
+    let (created_at, completed_at) = (record.created_at, record.completed_at);
+    Some(Box::new(Traced { context, created_at, completed_at }))
 }
 
 /// Waits for a result from the ingress.

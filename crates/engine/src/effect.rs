@@ -10,6 +10,7 @@ use reveille_protocol::id::{DeploymentId, InvocationId};
 
 use crate::command::{AttemptId, Millis, PartitionNumber, RequestId};
 use crate::message::Outcome;
+use crate::trace::{TraceContext, Traced};
 
 /// One thing to do after the step is durable. Effects of a step are carried out in order.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub enum Effect {
         service: String,
         /// Its handler.
         handler: String,
+        /// For its span, when its trace is recorded.
+        traced: Option<Box<Traced>>,
     },
     /// Opens a stream to a deployment and replays.
     StartAttempt(Box<AttemptStart>),
@@ -83,6 +86,8 @@ pub struct AttemptStart {
     pub handler: String,
     /// Object or workflow key, for the header.
     pub key: Option<String>,
+    /// The trace of the invocation, if any.
+    pub trace: Option<Box<TraceContext>>,
     /// True when the request stream stays open after the replay.
     pub bidirectional: bool,
     /// Silence after which the invoker reports the attempt as idle for the first time; at most the

@@ -102,6 +102,7 @@ fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, EngineError> {
     let now = tx.now();
     let mut invocation = Invocation { id: invoke.id, record: record(service, handler, &invoke) };
     let record = &mut invocation.record;
+    record.trace = invoke.trace;
     record.created_at = now;
     record.modified_at = now;
     record.last_entry_at = now;

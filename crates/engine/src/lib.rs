@@ -60,6 +60,7 @@ pub mod state_edit;
 pub mod suspend;
 pub mod syscall;
 pub mod timer;
+pub mod trace;
 pub mod tx;
 pub mod units;
 pub mod wait;

@@ -20,6 +20,7 @@ use reveille_protocol::message::{Notification, notification};
 use crate::command::{Caller, Invoke, Source, Target};
 use crate::keys;
 use crate::record::{self, StoredCaller, StoredResult};
+use crate::trace::TraceContext;
 use crate::tx::EngineError;
 
 /// A result: a value or a failure.
@@ -244,6 +245,8 @@ struct StoredInvoke {
     scope: Option<String>,
     #[prost(string, optional, tag = "21")]
     limit_key: Option<String>,
+    #[prost(message, optional, boxed, tag = "30")]
+    trace: Option<Box<TraceContext>>,
 }
 
 impl StoredInvoke {
@@ -264,6 +267,7 @@ impl StoredInvoke {
                 Source::Ingress => Bytes::new(),
                 Source::Handler(id) => id_bytes(id),
             },
+            trace: invoke.trace.clone(),
         }
     }
 
@@ -287,6 +291,7 @@ impl StoredInvoke {
             start_at: self.start_at,
             caller,
             source: keys::parse_id(&self.sender).map_or(Source::Ingress, Source::Handler),
+            trace: self.trace,
         })
     }
 }

@@ -11,6 +11,7 @@ use prost::Message;
 use reveille_protocol::message::{Failure, Future};
 
 use crate::command::Millis;
+use crate::trace::TraceContext;
 
 pub use codec::{JournalEntry, decode, encode};
 
@@ -215,6 +216,9 @@ pub struct InvocationRecord {
     /// Position in the queue for units.
     #[prost(uint64, tag = "52")]
     pub limited_position: u64,
+    /// The trace that it belongs to, when there is one.
+    #[prost(message, optional, boxed, tag = "60")]
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// A caller that awaits a result.

@@ -123,9 +123,11 @@ fn restart_completed(
         start_at: None,
         caller: None,
         source: Source::Ingress,
+        trace: old.record.trace.clone(),
     };
     let mut new = Invocation { id, record: invoke::record(service, handler, &invoke) };
     let record = &mut new.record;
+    record.trace = invoke.trace;
     record.created_at = now;
     record.modified_at = now;
     record.last_entry_at = now;

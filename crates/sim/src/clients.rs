@@ -212,6 +212,7 @@ impl World {
             start_at: (delay > 0).then_some(self.now + delay),
             caller: None,
             source: Source::Ingress,
+            trace: None,
         };
         let request = RequestId(0);
         let command = Command::Invoke { request, invoke: Box::new(invoke), wait };

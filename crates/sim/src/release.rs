@@ -38,7 +38,7 @@ impl World {
                     driver.parked.entry(id).or_default().push(request);
                 }
             }
-            Effect::Completed { id, completed, service, handler } => {
+            Effect::Completed { id, completed, service, handler, .. } => {
                 let Some((driver, _)) = self.driver(at) else { return Ok(None) };
                 for request in driver.parked.remove(&id).unwrap_or_default() {
                     let (service, handler) = (service.clone(), handler.clone());

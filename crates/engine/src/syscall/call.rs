@@ -21,6 +21,7 @@ use crate::level::{check_name, parse_limit_key};
 use crate::message::{Message, id_bytes};
 use crate::record::Pending;
 use crate::schema::{HandlerKind, ServiceKind};
+use crate::trace::TraceContext;
 use crate::tx::{Invocation, Tx, decode_payload};
 
 /// First version of the service protocol with scopes and limit keys.
@@ -36,6 +37,7 @@ pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> R
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
     let target = Target { scope, ..target };
     let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    let trace = trace(invocation, &command.headers);
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
     let pending = Pending { target: id_bytes(id), ..Pending::default() };
@@ -50,6 +52,7 @@ pub fn on_call(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> R
         start_at: None,
         caller: Some(caller(invocation, command.result_completion_id)),
         source: Source::Handler(invocation.id),
+        trace,
     })))?;
     Ok(())
 }
@@ -67,6 +70,7 @@ pub fn on_one_way_call(
     let target = resolve(tx, service, command.key, handler, idempotency_key.as_deref())?;
     let target = Target { scope, ..target };
     let (id, fresh) = callee_id(tx, invocation, &target, idempotency_key.as_deref());
+    let trace = trace(invocation, &command.headers);
     append_command(tx, invocation, frame.ty, frame.payload.clone());
     announce(tx, invocation, command.invocation_id_notification_idx, id)?;
     tx.send(Message::Invoke(Box::new(Invoke {
@@ -79,6 +83,7 @@ pub fn on_one_way_call(
         start_at: Some(command.invoke_time).filter(|at| *at > tx.now()),
         caller: None,
         source: Source::Handler(invocation.id),
+        trace,
     })))?;
     Ok(())
 }
@@ -201,6 +206,26 @@ fn announce(
     let ty = MessageType::CALL_INVOCATION_ID_NOTIFICATION;
     complete_now(tx, invocation, ty, completion_id, result)?;
     Ok(())
+}
+
+/// The trace of a callee: the span that an SDK opened for the call and sent along, else the attempt.
+fn trace(invocation: &Invocation, headers: &[Header]) -> Option<Box<TraceContext>> {
+    let own = invocation.record.trace.as_deref();
+    let sent = header(headers, "traceparent")
+        .and_then(|parent| TraceContext::parse(parent, header(headers, "tracestate")));
+    let context = match sent {
+        Some(sent) => {
+            let recorded = sent.is_sampled() && own.is_some_and(|own| own.recorded);
+            TraceContext { recorded, ..sent }
+        }
+        None => own?.of_attempt(invocation.id, invocation.attempt()),
+    };
+    Some(Box::new(context))
+}
+
+fn header<'h>(headers: &'h [Header], name: &str) -> Option<&'h str> {
+    let found = headers.iter().find(|header| header.key.eq_ignore_ascii_case(name));
+    found.map(|header| header.value.as_str())
 }
 
 fn input(headers: Vec<Header>, parameter: Bytes) -> Bytes {

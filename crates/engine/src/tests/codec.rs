@@ -16,6 +16,7 @@ use crate::record::{
     StoredCaller, StoredFailure, StoredResult, StoredWait, VERSION, decode, encode,
 };
 use crate::state_edit::StoredStateEdit;
+use crate::trace::TraceContext;
 use crate::wait::{WaitKind, WaitRow};
 
 use super::{World, script, tree};
@@ -108,7 +109,13 @@ fn invocation_record() -> InvocationRecord {
         scope: Some("sc".into()),
         limit_key: Some("l1/l2".into()),
         limited_position: 24,
+        trace: trace(),
     }
+}
+
+fn trace() -> Option<Box<TraceContext>> {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    TraceContext::parse(parent, Some("a=1")).map(Box::new)
 }
 
 fn messages() -> Vec<Message> {
@@ -128,6 +135,7 @@ fn messages() -> Vec<Message> {
             start_at: Some(9),
             caller,
             source,
+            trace: caller.and_then(|_| trace()),
         }))
     };
     let results = [

@@ -40,6 +40,7 @@ mod signals;
 mod state;
 mod state_edits;
 mod suspension;
+mod traces;
 mod units;
 mod waits;
 

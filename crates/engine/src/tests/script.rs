@@ -186,6 +186,7 @@ fn invoke(world: &mut World, waits: bool, words: &[&str]) {
         start_at,
         caller: None,
         source: Source::Ingress,
+        trace: None,
     };
     world.apply_to(id, Command::Invoke { request, invoke: Box::new(invoke), wait: waits });
 }

@@ -14,6 +14,7 @@ use reveille_engine::effect::Reply;
 use reveille_engine::identity;
 use reveille_engine::level::parse_limit_key;
 use reveille_engine::schema::{HandlerKind, Schema};
+use reveille_engine::trace::TraceContext;
 use reveille_protocol::id::InvocationId;
 
 use super::body::{Chunks, IDEMPOTENCY_KEY, encode_input};
@@ -94,6 +95,7 @@ where
         start_at,
         caller: None,
         source: Source::Ingress,
+        trace: trace_context(&parts.headers).map(Box::new),
     };
     Ok((invoke, wait))
 }
@@ -121,6 +123,12 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, IngressErr
         }
         Err(_) => Err(IngressError::IdempotencyKey(format!("{value:?}"))),
     }
+}
+
+/// Reads the trace context of the caller; an invalid one counts as absent.
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 /// Derives the id where the target is idempotent, else makes a fresh one.

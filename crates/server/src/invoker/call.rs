@@ -8,6 +8,7 @@ use http::{Method, Request, Uri};
 use reveille_engine::command::AttemptFailure;
 use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
+use reveille_engine::trace::TraceContext;
 use reveille_protocol::id::InvocationId;
 
 use super::connect::Address;
@@ -21,6 +22,7 @@ pub(super) struct Call {
     service: String,
     handler: String,
     key: Option<String>,
+    trace: Option<TraceContext>,
     id: InvocationId,
     headers: Vec<(String, String)>,
     /// See [`AttemptStart::protocol_version`].
@@ -43,6 +45,7 @@ impl Call {
             service: start.service,
             handler: start.handler,
             key: start.key,
+            trace: start.trace.map(|trace| trace.of_attempt(start.id, start.attempt)),
             id: start.id,
             headers: deployment.headers.clone(),
             protocol_version: start.protocol_version,
@@ -94,6 +97,18 @@ impl Call {
         if let Some(key) = &self.key {
             let key = HeaderValue::try_from(percent_encode(key)).map_err(|e| e.to_string())?;
             headers.insert(HeaderName::from_static("x-restate-service-key"), key);
+        }
+        if let Some(trace) = &self.trace {
+            // What an operator configured under these names is not of this trace.
+            for (name, value) in
+                [("traceparent", trace.traceparent()), ("tracestate", trace.state.clone())]
+            {
+                let value = HeaderValue::try_from(value).map_err(|e| e.to_string())?;
+                headers.remove(name);
+                if !value.is_empty() {
+                    headers.insert(HeaderName::from_static(name), value);
+                }
+            }
         }
         Ok(headers)
     }

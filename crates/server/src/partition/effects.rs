@@ -157,7 +157,7 @@ impl Outputs {
         match effect {
             Effect::Reply(request, reply) => self.reply(request, Ok(reply)),
             Effect::Park(request, id) => self.park(request, id),
-            Effect::Completed { id, completed, service, handler } => {
+            Effect::Completed { id, completed, service, handler, .. } => {
                 self.answer_parked(id, &completed, &service, &handler);
             }
             Effect::StartAttempt(start) => return self.start(start, schema),

@@ -58,6 +58,7 @@ pub(super) fn start() -> Box<AttemptStart> {
         service: "Greeter".to_owned(),
         handler: "greet".to_owned(),
         key: None,
+        trace: None,
         bidirectional: true,
         hold_timeout_ms: 600_000,
         inactivity_timeout_ms: 600_000,

@@ -138,6 +138,7 @@ pub(super) fn invoke(
         start_at,
         caller: None,
         source: Source::Ingress,
+        trace: None,
     })
 }
 
@@ -163,6 +164,7 @@ pub(super) fn attempt(number: u128, attempt_number: u32) -> Box<AttemptStart> {
         service: "cart".to_owned(),
         handler: "add".to_owned(),
         key: None,
+        trace: None,
         bidirectional: true,
         hold_timeout_ms: 600_000,
         inactivity_timeout_ms: 600_000,
