@@ -9,6 +9,7 @@
 //! - [`listener`] serves connections for both, within bounds; [`access`] checks tokens.
 //! - [`tls`] and [`request_identity`] say who we are and whom we trust.
 //! - [`admin`] is the operator's API.
+//! - [`metrics`] is what all of them count.
 //! - [`text`] reads and prints durations and times.
 //! - [`config`] and [`limits`] hold every setting and every bound.
 
@@ -20,6 +21,7 @@ pub mod invoker;
 mod lambda;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 pub mod partition;
 pub mod registry;
 pub mod request_identity;

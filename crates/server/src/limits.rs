@@ -3,6 +3,8 @@
 //! Hitting a bound is an error message that says which bound it was and how to raise it. Bounds
 //! that an operator may raise are defaults of [`crate::config`]; the others are fixed.
 
+use std::time::Duration;
+
 /// Largest request body at the ingress, in bytes (`ingress.request-size-limit`).
 pub const REQUEST_BYTES_DEFAULT: usize = 32 << 20;
 
@@ -152,7 +154,7 @@ pub const REUSE_TIMEOUT_MS: u64 = 200;
 pub const HOLD_MS: u64 = 250;
 
 /// How long a stopping server waits for open requests.
-pub const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest pause between two pieces of a request body, in milliseconds.
 pub const LISTENER_BODY_PAUSE_MS: u64 = 60_000;
@@ -220,3 +222,18 @@ pub const LAMBDA_UNPACKED_BYTES: usize = 256 << 20;
 
 /// Memory that all queries take together (`admin.query.memory-limit`), in bytes.
 pub const QUERY_MEMORY_BYTES_DEFAULT: usize = 128 << 20;
+
+/// Time that one flush may take before a line says so.
+pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
+
+/// Time that a read of rows may keep a partition before a line says so.
+pub const SLOW_SCAN: Duration = Duration::from_millis(500);
+
+/// Time that an attempt may wait for a place before a line says so.
+pub const LONG_PLACE_WAIT: Duration = Duration::from_secs(10);
+
+/// Rows of the wait table that are counted in one go after a partition was taken over.
+pub const WAITS_COUNTED_PER_TURN: usize = 1024;
+
+/// Pause between two goes of counting waits, or two looks for the oldest one.
+pub const WAITS_COUNT_PAUSE: Duration = Duration::from_millis(20);

@@ -126,7 +126,7 @@ impl Server {
         let (outbound, at) = (&security.outbound, Arc::clone(&store));
         let Started { partitions, attempts, threads, halt } =
             start_partitions(&config, outbound, at, &registry, &secret_key, &failed)?;
-        let queries = Queries::new(store, attempts, &config);
+        let queries = Queries::new(Arc::clone(&store), attempts, &config);
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
         let ingress = Ingress {
@@ -144,6 +144,7 @@ impl Server {
         let admin = Admin {
             registry: registry.clone(),
             partitions: partitions.clone(),
+            store,
             ingress_endpoint: format!("{}://{ingress_address}/", schemes.0),
             queries,
         };
@@ -271,7 +272,8 @@ fn start_partitions(
         outbound: outbound.clone(),
     };
     let invoker = Invoker::new(Handle::current(), partitions.clone(), options);
-    let (committer, committer_thread) = Committer::start(Arc::clone(&store))?;
+    let commits = Arc::clone(&partitions.metrics().commits);
+    let (committer, committer_thread) = Committer::start(Arc::clone(&store), commits)?;
     let attempts_max = (config.concurrent_attempts_max / usize::from(count)).max(1);
     let mut threads = Vec::new();
     for (partition, mailbox) in (0..count).zip(mailboxes) {

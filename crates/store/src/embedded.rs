@@ -38,7 +38,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError};
+use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError, Usage};
 use engine::Engine;
 use moment::Moment;
 use writer::Writer;
@@ -168,6 +168,11 @@ impl Store for EmbeddedStore {
 
     fn partition_count(&self) -> u16 {
         self.partition_count
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        engine.as_ref()?.usage()
     }
 
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {

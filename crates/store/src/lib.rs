@@ -76,6 +76,22 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// It hinders nobody. What it shows is kept on disk as long as it is, so drop it soon.
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError>;
+
+    /// Returns how much space the rows take, if the backend keeps count. Reads no rows.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+}
+
+/// The space that a store takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// On disk, journals included.
+    pub disk_bytes: u64,
+    /// Journals on disk. They are allocated in pieces, so there is more than was written.
+    pub journal_bytes: u64,
+    /// Rows in memory that are on disk in the journals only.
+    pub write_buffer_bytes: u64,
 }
 
 /// Every partition at one moment; what [`Store::snapshot`] returns. Its methods block.

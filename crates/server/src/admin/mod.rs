@@ -3,6 +3,7 @@
 //! | route | module |
 //! |---|---|
 //! | `/health`, `/version`, `/cluster-health`, lists that are always empty | `simple` |
+//! | `/metrics` | `metrics` |
 //! | `/deployments…` | `deployments` |
 //! | `/services…` | `services` |
 //! | `/services/{service}/state` | `state` |
@@ -20,6 +21,7 @@
 mod access;
 mod deployments;
 mod invocations;
+mod metrics;
 mod problem;
 mod query;
 mod rules;
@@ -33,11 +35,14 @@ mod wait_merge;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     routing::{any, delete, get, patch, post, put},
 };
+use reveille_store::Store;
 
 pub use self::{access::AdminAccess, query::Queries};
 
@@ -56,6 +61,8 @@ pub struct Admin {
     pub registry: Registry,
     /// Invocations.
     pub partitions: Partitions,
+    /// For its sizes.
+    pub store: Arc<dyn Store>,
     /// Where callers connect, as a URI with a slash at the end.
     pub ingress_endpoint: String,
     /// What queries need.
@@ -90,6 +97,7 @@ pub fn router(admin: Admin) -> Router {
 fn routes() -> Router<Admin> {
     Router::new()
         .route("/health", get(simple::health))
+        .route("/metrics", get(metrics::page))
         .route("/version", get(simple::version))
         .route("/cluster-health", get(simple::cluster_health))
         .route("/subscriptions", get(simple::subscriptions))

@@ -22,6 +22,7 @@ mod query;
 pub(crate) mod random;
 mod response;
 mod route;
+mod seen;
 mod validate;
 mod wait;
 
@@ -42,6 +43,7 @@ use tokio::sync::watch;
 use self::error::IngressError;
 use self::response::Answer;
 use self::route::Route;
+use self::seen::Seen;
 use crate::access::{Access, Tokens};
 use crate::listener::{self, IncomingBody};
 use crate::partition::Partitions;
@@ -102,12 +104,15 @@ impl Ingress {
             // It was meant for us: handlers, and journals that many may read, must not see it.
             parts.headers.remove(AUTHORIZATION);
         }
-        let mut answer = match self.dispatch(access, &parts, body).await {
+        let mut seen = Seen::new(self.partitions.metrics());
+        let mut answer = match self.dispatch(access, &parts, body, &mut seen).await {
             Ok(answer) => answer,
             Err(error) => response::refused(&error),
         };
         response::cors(&mut answer, response::origin(&parts.headers));
-        tracing::trace!(method = %parts.method, status = answer.status().as_u16(), "answered");
+        let (kind, status) = (seen.kind().name(), answer.status().as_u16());
+        seen.answered(status);
+        tracing::trace!(method = %parts.method, kind, status, "answered");
         answer
     }
 
@@ -116,12 +121,16 @@ impl Ingress {
         access: Access,
         parts: &Parts,
         body: B,
+        seen: &mut Seen,
     ) -> Result<Answer, IngressError>
     where
         B: Body<Data = Bytes>,
         IngressError: From<B::Error>,
     {
         let route = route::route(&parts.method, parts.uri.path());
+        if let Ok(route) = &route {
+            seen.is_about(route.kind());
+        }
         let refusal = match access {
             Access::Open | Access::Granted => None,
             Access::Missing => Some(IngressError::TokenMissing),

@@ -14,6 +14,7 @@ use reveille_protocol::id::InvocationId;
 
 use super::decode::{decode_key, decode_scope};
 use super::error::IngressError;
+use crate::metrics::RequestKind;
 
 /// What a request is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,6 +40,25 @@ pub enum Route<'p> {
     },
     /// The state of an awakeable; the field is its id as sent.
     DescribeWait(&'p str),
+}
+
+impl Route<'_> {
+    /// What a request on this route counts as.
+    pub fn kind(&self) -> RequestKind {
+        match self {
+            Route::Preflight => RequestKind::Preflight,
+            Route::Health => RequestKind::Health,
+            Route::Invoke(path) if path.is_send() => RequestKind::Send,
+            Route::Invoke(_) => RequestKind::Call,
+            Route::Query(query, _) | Route::QueryByBody(query) => match query {
+                Query::Attach => RequestKind::Attach,
+                Query::Output => RequestKind::Output,
+                Query::Lookup => RequestKind::Lookup,
+            },
+            Route::Complete { .. } => RequestKind::Complete,
+            Route::DescribeWait(_) => RequestKind::Describe,
+        }
+    }
 }
 
 /// What is asked about an invocation.
@@ -95,6 +115,16 @@ pub struct InvokePath<'p> {
     pub service: &'p str,
     /// The segments behind the service.
     pub tail: Tail<'p>,
+}
+
+impl InvokePath<'_> {
+    /// Whether the path looks like a send: a handler that is called `send` on the old path does, too.
+    fn is_send(&self) -> bool {
+        match (self.style, self.tail) {
+            (Style::Send, _) | (Style::Old, Tail::Two(_, "send") | Tail::Three(..)) => true,
+            (Style::Call | Style::Old, _) => false,
+        }
+    }
 }
 
 /// How a path says whether to wait for the result.

@@ -14,7 +14,9 @@ use reveille_store::StoreError;
 use tokio::time::{Duration, Instant};
 use tracing::error;
 
-use super::driver::{Driver, OpenBatch, OpenError};
+use super::batch::OpenBatch;
+use super::census::Census;
+use super::driver::{Driver, OpenError};
 use super::handle::Refused;
 use super::timers::Timers;
 
@@ -45,6 +47,7 @@ impl Driver {
     pub(super) fn reset(&mut self) {
         self.overlay.clear();
         self.timers = Timers::default();
+        self.census = Census::default();
         self.open = OpenBatch::default();
         self.in_flight.clear();
     }

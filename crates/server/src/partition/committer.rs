@@ -8,9 +8,15 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use reveille_store::{Batch, Commit, Epoch, PartitionId, Store, StoreError};
 use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::limits;
+use crate::metrics::CommitMetrics;
+use crate::metrics::seldom::Seldom;
 
 /// A batch on its way to the disk.
 pub struct Submission {
@@ -48,11 +54,14 @@ const SUBMISSIONS_PER_FLUSH: usize = 1024;
 
 impl Committer {
     /// Starts the thread.
-    pub fn start(store: Arc<dyn Store>) -> std::io::Result<(Committer, thread::JoinHandle<()>)> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        metrics: Arc<CommitMetrics>,
+    ) -> std::io::Result<(Committer, thread::JoinHandle<()>)> {
         let (submissions, receiver) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || run(store.as_ref(), receiver))?;
+            .spawn(move || run(store.as_ref(), &metrics, receiver))?;
         Ok((Committer { submissions }, thread))
     }
 
@@ -62,8 +71,13 @@ impl Committer {
     }
 }
 
-fn run(store: &dyn Store, mut receiver: mpsc::UnboundedReceiver<Submission>) {
+fn run(
+    store: &dyn Store,
+    metrics: &CommitMetrics,
+    mut receiver: mpsc::UnboundedReceiver<Submission>,
+) {
     let mut waiting = Vec::new();
+    let slow = Seldom::default();
     while receiver.blocking_recv_many(&mut waiting, SUBMISSIONS_PER_FLUSH) > 0 {
         let commits: Vec<Commit<'_>> = waiting
             .iter()
@@ -75,8 +89,18 @@ fn run(store: &dyn Store, mut receiver: mpsc::UnboundedReceiver<Submission>) {
             })
             .collect();
         // After a panic nobody knows what is on disk; the partitions must hear so, not wait for ever.
+        let begun = Instant::now();
         let results = panic::catch_unwind(AssertUnwindSafe(|| store.commit(&commits)));
         let results = results.unwrap_or_else(|_| vec![Err(StoreError::Poisoned); commits.len()]);
+        let ended = Instant::now();
+        let took = ended.duration_since(begun);
+        metrics.duration.record_duration(took);
+        if took >= limits::SLOW_COMMIT
+            && let Some(more) = slow.allow(ended)
+        {
+            let (took_ms, batches) = (took.as_millis(), waiting.len());
+            warn!(took_ms, batches, more, "the disk took long to make a commit durable");
+        }
         for (submission, result) in waiting.drain(..).zip(results) {
             let committed = Committed { epoch: submission.epoch, seq: submission.seq, result };
             // A partition that has stopped does not listen any more; its batch is durable anyway.

@@ -15,7 +15,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reveille_engine::command::{AttemptFailure, AttemptId, Command};
@@ -24,21 +23,23 @@ use reveille_engine::identity::SecretKey;
 use reveille_engine::schema::Schema;
 use reveille_engine::tx::{Context, EngineError};
 use reveille_protocol::id::InvocationId;
-use reveille_store::{
-    Batch, KEY_BYTES_MAX, Lease, PartitionId, Store, StoreError, VALUE_BYTES_MAX,
-};
+use reveille_store::{KEY_BYTES_MAX, Lease, PartitionId, Store, StoreError, VALUE_BYTES_MAX};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::availability::{FULL_RETRY_DELAY, Mode};
+use super::batch::{InFlight, LAZY_BATCH_DELAY, OpenBatch};
+use super::census::Census;
 use super::clock::Clock;
 use super::committer::{Committed, Committer, Submission};
 use super::effects::Outputs;
 use super::handle::{Mail, Refused};
+use super::observe::Origin;
 use super::overlay::{Overlay, PartitionView};
 use super::timers::Timers;
 use crate::limits;
+use crate::metrics::seldom::Seldom;
 
 /// What a driver needs from the rest of the server.
 pub struct DriverParts {
@@ -68,6 +69,7 @@ pub struct Driver {
     pub(super) lease: Lease,
     pub(super) overlay: Overlay,
     pub(super) timers: Timers,
+    pub(super) census: Census,
     pub(super) clock: Clock,
     pub(super) open: OpenBatch,
     pub(super) in_flight: VecDeque<InFlight>,
@@ -76,26 +78,8 @@ pub struct Driver {
     pub(super) mode: Mode,
     /// Version of the concurrency rules that those who queue were last looked for with.
     pub(super) rules_version: u32,
+    pub(super) slow_scan: Seldom,
 }
-
-/// The batch that steps are added to.
-#[derive(Default)]
-pub(super) struct OpenBatch {
-    batch: Batch,
-    pub(super) bytes: usize,
-    effects: Vec<Effect>,
-    /// When the first write was added: nobody may wait for it, but it must not stay for ever.
-    pub(super) since: Option<Instant>,
-}
-
-pub(super) struct InFlight {
-    seq: u64,
-    batch: Arc<Batch>,
-    effects: Vec<Effect>,
-}
-
-/// How long writes that nobody waits for may stay uncommitted.
-pub(super) const LAZY_BATCH_DELAY: Duration = Duration::from_millis(10);
 
 impl Driver {
     /// Takes over the partition and starts again whatever was in flight. Blocks on the store. A
@@ -110,12 +94,14 @@ impl Driver {
             lease,
             overlay: Overlay::default(),
             timers: Timers::default(),
+            census: Census::default(),
             clock: Clock::default(),
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),
             committed,
             committed_sender,
             mode: Mode::Serving,
+            slow_scan: Seldom::default(),
         };
         match driver.recover() {
             Ok(()) => {}
@@ -173,6 +159,7 @@ impl Driver {
         self.on_time();
         self.submit_if_due();
         self.parts.outputs.flush();
+        self.publish();
     }
 
     /// Applies a command to the engine and adds its step to the open batch.
@@ -202,6 +189,7 @@ impl Driver {
             Command::Frames { id, attempt, .. } => (None, Some((id, attempt))),
             _ => (None, None),
         };
+        let origin = Origin::of(&command);
         let step = reveille_engine::apply(&view, &context, command)?;
         if let Some(id) = admitted
             && !step.effects.iter().any(|e| matches!(e, Effect::StartAttempt(s) if s.id == id))
@@ -211,9 +199,12 @@ impl Driver {
         if !step.writes.iter().all(fits) {
             return self.refuse(step.effects, speaker);
         }
+        self.observe(origin, &step);
         let seq = self.next_seq();
         for (key, value) in step.writes {
             self.timers.follow(&key, value.as_ref());
+            self.census.follow(&key, value.as_ref());
+            self.open.tally.follow(&key, value.as_ref());
             self.open.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             self.overlay.write(seq, key.clone(), value.clone());
             self.open.batch.writes.push((key, value));
@@ -285,7 +276,13 @@ impl Driver {
             batch: Arc::clone(&batch),
             done: self.committed_sender.clone(),
         });
-        self.in_flight.push_back(InFlight { seq, batch, effects: open.effects });
+        self.in_flight.push_back(InFlight {
+            seq,
+            batch,
+            bytes: open.bytes,
+            effects: open.effects,
+            tally: open.tally,
+        });
         if !submitted {
             self.fail("the committer has stopped".to_owned());
         }
@@ -298,6 +295,9 @@ impl Driver {
         if committed.epoch != self.lease.epoch || !matches!(self.mode, Mode::Serving) {
             return;
         }
+        if committed.result.is_err() {
+            self.parts.outputs.metrics().batches_failed.add(1);
+        }
         match committed.result {
             Ok(()) => {
                 let Some(batch) = self.in_flight.pop_front() else { return };
@@ -305,6 +305,7 @@ impl Driver {
                 self.lease.last_seq = batch.seq;
                 let keys = batch.batch.writes.iter().map(|(key, _)| key);
                 self.overlay.committed(batch.seq, keys);
+                self.count_durable(&batch.tally, batch.bytes);
                 self.release(batch.effects);
             }
             Err(StoreError::Full) => {
@@ -351,7 +352,7 @@ impl Driver {
                 self.apply(command);
             }
             (Mail::Scan(start, end, limit, reply), None) => {
-                let rows = self.parts.store.scan(self.lease.partition, &start, &end, limit);
+                let rows = self.scan(&start, &end, limit);
                 let stopped =
                     |error: StoreError| Refused::Stopped(self.parts.partition, error.to_string());
                 let _asked = reply.send(rows.map_err(stopped));

@@ -6,60 +6,56 @@
 //!   the handle of the last, which resets its stream.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use reveille_engine::command::{AttemptFailure, AttemptId, Command, Millis, RequestId};
 use reveille_engine::effect::{AttemptStart, Completed, Effect, Reply};
+use reveille_engine::message::Outcome;
 use reveille_engine::schema::Schema;
 use reveille_protocol::id::InvocationId;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::handle::{Mail, Partitions, Refused};
+use super::live::LiveAttempt;
 use super::places::Places;
 use super::unconfirmed::Unconfirmed;
 use crate::invoker::{AttemptHandle, Invoker, ToAttempt};
 use crate::limits;
+use crate::metrics::PartitionMetrics;
+use crate::metrics::seldom::Seldom;
 
 type ReplySender = oneshot::Sender<Result<Reply, Refused>>;
 
 /// Carries out the effects of one partition.
 pub struct Outputs {
-    partition: u16,
+    pub(super) partition: u16,
     partitions: Partitions,
     invoker: Invoker,
+    pub(super) metrics: Arc<PartitionMetrics>,
     requests: HashMap<RequestId, ReplySender>,
     request_last: u64,
     /// Number of requests at which those are dropped whose askers have gone.
     sweep_at: usize,
     parked: HashMap<InvocationId, Vec<RequestId>>,
-    attempts: HashMap<InvocationId, LiveAttempt>,
-    places: Places,
-    retries: BTreeSet<(Millis, InvocationId, AttemptId)>,
-    outgoing: HashMap<u16, VecDeque<Mail>>,
-    unconfirmed: Unconfirmed,
+    pub(super) attempts: HashMap<InvocationId, LiveAttempt>,
+    pub(super) places: Places,
+    pub(super) retries: BTreeSet<(Millis, InvocationId, AttemptId)>,
+    pub(super) outgoing: HashMap<u16, VecDeque<Mail>>,
+    pub(super) unconfirmed: Unconfirmed,
     /// When attempts may be asked again to make room.
-    press_at: Instant,
+    pub(super) press_at: Instant,
     /// False when every attempt was asked in its current silence.
-    press_more: bool,
+    pub(super) press_more: bool,
     /// Keys from which those who queue for units are to be looked for.
     admissions: VecDeque<Bytes>,
-}
-
-struct LiveAttempt {
-    attempt: AttemptId,
-    handle: AttemptHandle,
-    heard_at: Instant,
-    /// It was asked to make room since it was last heard from.
-    pressed: bool,
+    pub(super) long_wait: Seldom,
 }
 
 /// Fewest requests for which those of askers who have gone are looked for.
 const SWEEP_REQUESTS_MIN: usize = 1024;
-
-/// How long an attempt must have been silent before it is asked to make room.
-const SILENCE_UNDER_PRESSURE: Duration = Duration::from_millis(20);
 
 impl Outputs {
     /// Starts with nothing to do.
@@ -71,6 +67,7 @@ impl Outputs {
     ) -> Outputs {
         Outputs {
             partition,
+            metrics: partitions.metrics().partition(partition),
             partitions,
             invoker,
             requests: HashMap::new(),
@@ -85,6 +82,7 @@ impl Outputs {
             press_at: Instant::now(),
             press_more: false,
             admissions: VecDeque::new(),
+            long_wait: Seldom::default(),
         }
     }
 
@@ -103,6 +101,19 @@ impl Outputs {
         !self.admissions.is_empty()
     }
 
+    /// What the partition counts.
+    pub fn metrics(&self) -> &PartitionMetrics {
+        &self.metrics
+    }
+
+    /// Shows how much there is to do.
+    pub fn publish(&self) {
+        self.metrics.attempts_open.set_len(self.attempts.len());
+        self.metrics.attempts_waiting.set_len(self.places.len());
+        self.metrics.backing_off.set_len(self.retries.len());
+        self.metrics.outbox.set_len(self.unconfirmed.len());
+    }
+
     /// Remembers who waits for a reply.
     pub fn expect_reply(&mut self, sender: ReplySender) -> RequestId {
         if self.requests.len() >= self.sweep_at {
@@ -119,11 +130,10 @@ impl Outputs {
         if let Command::Delivered { to, seq } = command {
             self.unconfirmed.confirmed(*to, *seq);
         }
-        if let Command::Frames { id, .. } = command
+        if let Command::Frames { id, .. } | Command::AttemptFailed { id, .. } = command
             && let Some(live) = self.attempts.get_mut(id)
         {
-            live.heard_at = Instant::now();
-            live.pressed = false;
+            live.heard();
             self.press_more = true;
         }
     }
@@ -158,6 +168,9 @@ impl Outputs {
             Effect::Reply(request, reply) => self.reply(request, Ok(reply)),
             Effect::Park(request, id) => self.park(request, id),
             Effect::Completed { id, completed, service, handler, .. } => {
+                let failed = matches!(completed.outcome, Outcome::Failure(_));
+                let ended = if failed { &self.metrics.failed } else { &self.metrics.completed };
+                ended.add(1);
                 self.answer_parked(id, &completed, &service, &handler);
             }
             Effect::StartAttempt(start) => return self.start(start, schema),
@@ -211,43 +224,6 @@ impl Outputs {
                 }
             }
         }
-    }
-
-    /// Commands that are due, a bounded number of each kind: retries, attempts that have a place
-    /// now, idle attempts that are asked to make room.
-    pub fn due(&mut self, now: Millis, instant: Instant) -> Vec<Command> {
-        let mut commands = Vec::new();
-        while commands.len() < limits::COMMANDS_PER_TURN
-            && self.retries.first().is_some_and(|(at, ..)| *at <= now)
-            && let Some((_, id, attempt)) = self.retries.pop_first()
-        {
-            commands.push(Command::RetryDue { id, attempt });
-        }
-        while commands.len() < limits::COMMANDS_PER_TURN
-            && let Some((id, attempt)) = self.places.admit(self.attempts.len())
-        {
-            commands.push(Command::AttemptAdmitted { id, attempt });
-        }
-        if self.places.are_wanted() {
-            self.press(&mut commands, instant);
-        }
-        commands
-    }
-
-    /// When [`Outputs::due`] has something to do next, or [`Outputs::flush`] should try again.
-    pub fn next_due(&self) -> Option<Millis> {
-        let soon = |busy: bool| busy.then_some(0);
-        let outgoing = self.outgoing.values().any(|queue| !queue.is_empty());
-        let room = self.places.can_admit(self.attempts.len());
-        let retry = self.retries.first().map(|(at, ..)| *at);
-        retry.into_iter().chain(soon(outgoing || room)).min()
-    }
-
-    /// When idle attempts are to be asked to make room, or messages to be sent again.
-    pub fn next_check(&self) -> Option<Instant> {
-        let press = (self.press_more && self.places.are_wanted()).then_some(self.press_at);
-        // While messages queue here, `next_due` asks for attention anyway.
-        press.into_iter().chain(self.unconfirmed.next_overdue()).min()
     }
 
     /// Answers those who wait for a step that was dropped: its rows do not fit into the store.
@@ -306,7 +282,7 @@ impl Outputs {
 
     fn start(&mut self, start: Box<AttemptStart>, schema: &Schema) -> Option<Command> {
         let (id, attempt) = (start.id, start.attempt);
-        let keeps = self.attempts.remove(&id).is_some();
+        let keeps = self.remove(id).is_some();
         if !self.places.take(self.attempts.len(), id, attempt, keeps) {
             return None;
         }
@@ -316,8 +292,8 @@ impl Outputs {
             return Some(Command::AttemptFailed { id, attempt, failure });
         };
         let handle = self.invoker.start(start, deployment);
-        let live = LiveAttempt { attempt, handle, heard_at: Instant::now(), pressed: false };
-        self.attempts.insert(id, live);
+        self.attempts.insert(id, LiveAttempt::new(attempt, handle));
+        self.metrics.attempts_started.add(1);
         self.press_more = true;
         None
     }
@@ -339,7 +315,7 @@ impl Outputs {
             }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 warn!(%id, %attempt, "the deployment does not read, the attempt is aborted");
-                self.attempts.remove(&id);
+                self.remove(id);
                 let message = format!(
                     "the deployment left {} notifications unread",
                     limits::ATTEMPT_MAILBOX_LEN
@@ -352,30 +328,16 @@ impl Outputs {
 
     fn end(&mut self, id: InvocationId, attempt: AttemptId, message: ToAttempt) {
         if self.attempts.get(&id).is_some_and(|live| live.attempt == attempt)
-            && let Some(live) = self.attempts.remove(&id)
+            && let Some(handle) = self.remove(id)
         {
             // A task that cannot be told sees its channel close, which means the same or more.
-            let _told = live.handle.sender.try_send(message);
+            let _told = handle.sender.try_send(message);
         }
     }
 
-    /// Asks attempts that have been silent for a while to suspend, so that others can start. Each
-    /// is asked once per silence: one that goes on has its reasons.
-    fn press(&mut self, commands: &mut Vec<Command>, now: Instant) {
-        if now < self.press_at || !self.press_more {
-            return;
-        }
-        self.press_at = now + SILENCE_UNDER_PRESSURE;
-        self.press_more = false;
-        for (id, live) in self.attempts.iter_mut().filter(|(_, live)| !live.pressed) {
-            if now.saturating_duration_since(live.heard_at) >= SILENCE_UNDER_PRESSURE {
-                live.pressed = true;
-                let (id, attempt) = (*id, live.attempt);
-                commands.push(Command::AttemptIdle { id, attempt, expired: false });
-            } else {
-                self.press_more = true;
-            }
-        }
+    fn remove(&mut self, id: InvocationId) -> Option<AttemptHandle> {
+        let live = self.attempts.remove(&id)?;
+        Some(live.end(&self.metrics))
     }
 
     /// Drops the requests of askers who have gone. They may wait for an invocation that ends in

@@ -6,17 +6,28 @@
 //! - Invariant: a reply reaches the caller only after the step that caused it is durable.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use reveille_engine::command::{Command, RequestId};
 use reveille_engine::effect::Reply;
 use reveille_protocol::id::InvocationId;
 use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use crate::metrics::Metrics;
+use crate::metrics::seldom::Seldom;
 
 /// A cheap handle to all partitions of this server.
 #[derive(Clone)]
 pub struct Partitions {
-    mailboxes: Arc<[mpsc::Sender<Mail>]>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mailboxes: Box<[mpsc::Sender<Mail>]>,
+    metrics: Metrics,
+    full: Seldom,
 }
 
 /// Why a partition did not take a command. Nothing was changed.
@@ -48,12 +59,25 @@ pub enum Mail {
 impl Partitions {
     /// Makes a handle from the mailboxes, in order of partition number.
     pub fn new(mailboxes: Vec<mpsc::Sender<Mail>>) -> Partitions {
-        Partitions { mailboxes: mailboxes.into() }
+        let count = u16::try_from(mailboxes.len()).expect("partition numbers are u16");
+        let (metrics, full) = (Metrics::new(count), Seldom::default());
+        Partitions { shared: Arc::new(Shared { mailboxes: mailboxes.into(), metrics, full }) }
     }
 
     /// Number of partitions.
     pub fn count(&self) -> u16 {
-        u16::try_from(self.mailboxes.len()).expect("partition numbers are u16")
+        u16::try_from(self.shared.mailboxes.len()).expect("partition numbers are u16")
+    }
+
+    /// What everyone who works with these partitions counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Commands that wait in front of a partition.
+    pub fn mailbox_len(&self, partition: u16) -> usize {
+        let mailbox = self.mailbox_of(partition);
+        mailbox.max_capacity() - mailbox.capacity()
     }
 
     /// Sends a command to the partition of `id` and waits for its reply. Waits while the mailbox is
@@ -65,14 +89,16 @@ impl Partitions {
     ) -> Result<Reply, Refused> {
         let (sender, receiver) = oneshot::channel();
         let mail = Mail::Ask(Box::new(command), sender);
-        self.mailbox(id).send(mail).await.map_err(|_| Refused::Stopping)?;
+        if !self.send(self.of(id), mail).await {
+            return Err(Refused::Stopping);
+        }
         receiver.await.map_err(|_| Refused::Stopping)?
     }
 
     /// Sends a command whose effects need no answer. Waits while the mailbox is full; returns false
     /// when the partition has stopped.
     pub async fn tell(&self, id: InvocationId, command: Command) -> bool {
-        self.mailbox(id).send(Mail::Tell(command)).await.is_ok()
+        self.send(self.of(id), Mail::Tell(command)).await
     }
 
     /// Reads committed rows of one partition in key order, at most `limit`.
@@ -85,14 +111,15 @@ impl Partitions {
     ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
         let (sender, receiver) = oneshot::channel();
         let mail = Mail::Scan(start, end, limit, sender);
-        let mailbox = &self.mailboxes[usize::from(partition)];
-        mailbox.send(mail).await.map_err(|_| Refused::Stopping)?;
+        if !self.send(partition, mail).await {
+            return Err(Refused::Stopping);
+        }
         receiver.await.map_err(|_| Refused::Stopping)?
     }
 
     /// Stops every partition after what is in flight is durable.
     pub async fn stop(&self) {
-        for mailbox in self.mailboxes.iter() {
+        for mailbox in &self.shared.mailboxes {
             let (sender, receiver) = oneshot::channel();
             if mailbox.send(Mail::Stop(sender)).await.is_ok() {
                 // A partition that is gone already has nothing left to finish.
@@ -103,11 +130,27 @@ impl Partitions {
 
     /// The mailbox of one partition, for messages between partitions.
     pub(crate) fn mailbox_of(&self, partition: u16) -> &mpsc::Sender<Mail> {
-        &self.mailboxes[usize::from(partition)]
+        &self.shared.mailboxes[usize::from(partition)]
     }
 
-    fn mailbox(&self, id: InvocationId) -> &mpsc::Sender<Mail> {
-        let partition = reveille_engine::identity::partition_of(id, self.count());
-        &self.mailboxes[usize::from(partition)]
+    /// The partition of an invocation.
+    fn of(&self, id: InvocationId) -> u16 {
+        reveille_engine::identity::partition_of(id, self.count())
+    }
+
+    /// Waits for room in a mailbox; returns false when the partition has stopped.
+    async fn send(&self, partition: u16, mail: Mail) -> bool {
+        let mailbox = self.mailbox_of(partition);
+        match mailbox.try_send(mail) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(mail)) => {
+                self.shared.metrics.mailbox_full.add(1);
+                if let Some(more) = self.shared.full.allow(Instant::now()) {
+                    warn!(partition, more, "the mailbox is full, commands wait for room");
+                }
+                mailbox.send(mail).await.is_ok()
+            }
+        }
     }
 }

@@ -3,13 +3,18 @@
 //! Start at [`driver`]. [`spawn`] runs one of them.
 
 mod availability;
+mod batch;
+mod census;
 pub mod clock;
 pub mod committer;
 pub mod driver;
 pub mod effects;
 pub mod handle;
+mod live;
+mod observe;
 pub mod overlay;
 mod places;
+mod pressure;
 mod recover;
 mod schedule;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::{HashSet, VecDeque};
 
 use reveille_engine::command::AttemptId;
 use reveille_protocol::id::InvocationId;
+use tokio::time::{Duration, Instant};
 
 /// Who may open a stream, and who waits for it.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct Places {
     max: usize,
     /// Admitted, but the attempt is not durable yet.
     promised: HashSet<InvocationId>,
-    queue: VecDeque<(InvocationId, AttemptId)>,
+    queue: VecDeque<(InvocationId, AttemptId, Instant)>,
 }
 
 impl Places {
@@ -33,18 +34,18 @@ impl Places {
         if promised || keeps || free {
             return true;
         }
-        self.queue.push_back((id, attempt));
+        self.queue.push_back((id, attempt, Instant::now()));
         false
     }
 
-    /// Promises a free place to the attempt that has queued longest.
-    pub fn admit(&mut self, live: usize) -> Option<(InvocationId, AttemptId)> {
+    /// Promises a free place to the attempt that has queued longest, and tells since when.
+    pub fn admit(&mut self, live: usize) -> Option<(InvocationId, AttemptId, Instant)> {
         if !self.can_admit(live) {
             return None;
         }
-        let (id, attempt) = self.queue.pop_front()?;
-        self.promised.insert(id);
-        Some((id, attempt))
+        let first = self.queue.pop_front()?;
+        self.promised.insert(first.0);
+        Some(first)
     }
 
     /// Takes back a promise: the attempt is not wanted any more.
@@ -55,6 +56,16 @@ impl Places {
     /// True when [`Places::admit`] would admit somebody.
     pub fn can_admit(&self, live: usize) -> bool {
         !self.queue.is_empty() && live + self.promised.len() < self.max
+    }
+
+    /// How many wait for a place.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How long the first one has waited for a place, if anybody does.
+    pub fn longest_wait(&self, now: Instant) -> Option<Duration> {
+        self.queue.front().map(|(_, _, since)| now.saturating_duration_since(*since))
     }
 
     /// True when somebody waits for a place.

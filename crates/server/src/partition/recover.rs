@@ -21,6 +21,7 @@ impl Driver {
             let id = key.get(1..).and_then(keys::parse_id);
             let id = id.ok_or_else(|| EngineError::corrupt(&key, "not an in-flight mark"))?;
             self.try_apply(Command::Recover { id })?;
+            self.parts.outputs.metrics().recovered.add(1);
         }
         let (start, end) = keys::table(tag::LIMITED);
         if !self.view().scan(&start, &end, 1).map_err(EngineError::from)?.is_empty() {

@@ -12,9 +12,11 @@ use reveille_engine::tx::EngineError;
 use tokio::time::Instant;
 
 use super::availability::Mode;
-use super::driver::{Driver, LAZY_BATCH_DELAY, OpenError};
+use super::batch::LAZY_BATCH_DELAY;
+use super::driver::{Driver, OpenError};
 use super::overlay::PartitionView;
 use super::recover::CHUNK;
+use super::timers::due_at;
 use crate::limits;
 
 /// Longest sleep: the clock may have been set meanwhile.
@@ -48,6 +50,8 @@ impl Driver {
                 return;
             }
             let Some(key) = self.timers.due(now) else { break };
+            let late_ms = now.saturating_sub(due_at(&key));
+            self.parts.outputs.metrics().timer_lateness.record(late_ms.saturating_mul(1000));
             self.apply(Command::TimerDue { key: key.clone() });
             // Its row is gone, by this step or by a successor that this partition does not know of
             // yet: in no case it is due again.
@@ -58,7 +62,9 @@ impl Driver {
             store: self.parts.store.as_ref(),
             partition: self.lease.partition,
         };
-        if let Err(error) = self.timers.refill(&view) {
+        let instant = Instant::now();
+        let read = self.timers.refill(&view).and_then(|()| self.census.read(&view, instant));
+        if let Err(error) = read {
             self.stop_on(&EngineError::from(error).into());
         }
         if !matches!(self.mode, Mode::Serving) {
@@ -71,7 +77,6 @@ impl Driver {
             let Some(command) = self.parts.outputs.next_admission() else { break };
             self.apply(command);
         }
-        let instant = Instant::now();
         for command in self.parts.outputs.due(now, instant) {
             self.apply(command);
         }
@@ -98,7 +103,8 @@ impl Driver {
         });
         let lazy = self.open.since.filter(|_| self.in_flight.len() < limits::BATCHES_IN_FLIGHT);
         let lazy = lazy.map(|since| since + LAZY_BATCH_DELAY);
-        due.into_iter().chain(lazy).chain(self.parts.outputs.next_check()).min()
+        let census = self.census.next_read();
+        due.into_iter().chain(lazy).chain(census).chain(self.parts.outputs.next_check()).min()
     }
 
     /// Sends what the outbox holds for a partition, from its start: it takes messages in order only.

@@ -83,7 +83,7 @@ impl Timers {
 }
 
 /// A key that is none is due at once: the engine reports it, instead of all timers behind it waiting.
-fn due_at(key: &Bytes) -> Millis {
+pub(super) fn due_at(key: &Bytes) -> Millis {
     let due = key.get(1..9).and_then(|due| due.try_into().ok());
     due.map_or(0, u64::from_be_bytes)
 }

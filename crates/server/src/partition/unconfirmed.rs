@@ -30,6 +30,11 @@ impl Unconfirmed {
         self.sent.remove(&(to, seq));
     }
 
+    /// How many messages are on their way.
+    pub fn len(&self) -> usize {
+        self.sent.len()
+    }
+
     /// The receivers that have owed a confirmation for too long.
     pub fn overdue(&self, now: Instant) -> Vec<u16> {
         let late = self

@@ -29,7 +29,7 @@ use super::{
     EmbeddedOptions, JOURNAL_BYTES_MAX, OPEN_FILES_MAX, WORKER_THREADS,
     directory::{STORE, is_full},
 };
-use crate::{Batch, Epoch, Head, PartitionId, StoreError};
+use crate::{Batch, Epoch, Head, PartitionId, StoreError, Usage};
 
 const KEYSPACE: &str = "rows";
 const INTERNAL: u16 = 0xFFFE;
@@ -157,6 +157,15 @@ impl Engine {
             fjall::Error::Poisoned => WriteFailure::Stopped,
             error if is_full_engine(&error) => WriteFailure::Full,
             _ => WriteFailure::Unknown,
+        })
+    }
+
+    /// Returns what the engine counts; `None` when it cannot tell.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        Some(Usage {
+            disk_bytes: self.database.disk_space().ok()?,
+            journal_bytes: self.database.journal_disk_space().ok()?,
+            write_buffer_bytes: self.database.write_buffer_size(),
         })
     }
 

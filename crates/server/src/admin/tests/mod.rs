@@ -132,6 +132,7 @@ impl Bench {
         let admin = Admin {
             registry,
             partitions: partitions.start(3),
+            store: Arc::new(MemoryStore::new(1)),
             ingress_endpoint: "http://127.0.0.1:8080/".to_owned(),
             queries: Queries::new(
                 Arc::new(store),

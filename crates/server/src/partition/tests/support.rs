@@ -60,7 +60,8 @@ impl Rig {
         let store: Arc<dyn Store> = Arc::new(store);
         let (sender, mailbox) = mpsc::channel(64);
         let partitions = Partitions::new(vec![sender]);
-        let (committer, _thread) = Committer::start(Arc::clone(&store)).expect("a thread");
+        let (committer, _thread) =
+            Committer::start(Arc::clone(&store), Arc::default()).expect("a thread");
         let (schema, watched) = watch::channel(Arc::new(schema()));
         let (failed, failures) = mpsc::unbounded_channel();
         let driver = Driver::open(DriverParts {

@@ -63,7 +63,7 @@ async fn a_panic_of_a_partition_asks_for_a_restart() {
 #[tokio::test]
 async fn a_panic_of_the_store_is_an_answer_to_every_batch() {
     let store: Arc<dyn Store> = Arc::new(Broken(MemoryStore::new(1)));
-    let (committer, thread) = Committer::start(store).expect("a thread");
+    let (committer, thread) = Committer::start(store, Arc::default()).expect("a thread");
     let (done, mut answers) = mpsc::unbounded_channel();
     for seq in 1..=2 {
         let batch = Arc::new(Batch::default());
