@@ -123,6 +123,11 @@ impl World {
         self.get(&format!("/restate/workflow/reviews/{name}/attach")).await
     }
 
+    /// Gets a path of the admin API.
+    pub async fn admin(&self, path: &str) -> Answer {
+        request(self.server.admin_address, "GET", path, "text/plain", "").await
+    }
+
     /// Gets a path of the ingress.
     pub async fn get(&self, path: &str) -> Answer {
         request(self.server.ingress_address, "GET", path, "text/plain", "").await
@@ -148,9 +153,21 @@ fn deployment(reviews: &Reviews) -> Endpoint {
     };
     Endpoint::builder()
         .service(ServiceDef::service("greeter").handler("greet", |attempt| Ok(attempt.input())))
+        .service(ServiceDef::service("flaky").handler("again", again).handler("never", never))
         .service(ServiceDef::object("chain").handler("link", link))
         .service(ServiceDef::workflow("reviews").handler("ask", ask))
         .build()
+}
+
+/// Fails on its first attempt. What it fails with says what it was given.
+fn again(attempt: &mut Attempt) -> Result<Bytes, Stop> {
+    let input = String::from_utf8_lossy(&attempt.input()).into_owned();
+    if attempt.retry_count() == 0 { Err(Stop::retry(input)) } else { Ok(input.into()) }
+}
+
+/// Ends with a failure that says what it was given.
+fn never(attempt: &mut Attempt) -> Result<Bytes, Stop> {
+    Err(Stop::terminal(418, String::from_utf8_lossy(&attempt.input()).into_owned()))
 }
 
 /// Calls the next link, of another key, and puts its own number in front of the answer.

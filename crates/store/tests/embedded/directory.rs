@@ -27,6 +27,22 @@ fn the_number_of_partitions_is_fixed_at_creation() {
     }
 }
 
+#[test]
+fn the_space_that_rows_take_is_counted() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let before = store.usage().expect("it is counted");
+    let (epochs, _) = acquire(&store).expect("acquire");
+    for seq in 1..=100 {
+        commit(&store, epochs, seq).expect("commit");
+    }
+    let after = store.usage().expect("it is counted");
+    assert!(after.journal_bytes > before.journal_bytes, "{before:?} {after:?}");
+    assert!(after.write_buffer_bytes > before.write_buffer_bytes, "{before:?} {after:?}");
+    assert!(after.disk_bytes >= after.journal_bytes, "{after:?}");
+    store.close().expect("close");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_created_directory_is_its_owners_alone() {
