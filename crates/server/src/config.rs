@@ -5,6 +5,7 @@
 //! command line and the file take text such as `10s`.
 //! - Does not own: where values come from (crate `cli`: defaults, file, environment, flags).
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -37,6 +38,45 @@ pub struct ServerConfig {
     pub defaults: OptionDefaults,
     /// Who is let in, whom the server trusts and how others recognise it.
     pub security: SecurityConfig,
+    /// Export of traces.
+    pub tracing: TracingConfig,
+}
+
+/// Export of traces. The default: none.
+#[derive(Clone, PartialEq)]
+pub struct TracingConfig {
+    /// Address of an OTLP collector over HTTP, without `/v1/traces`.
+    pub endpoint: Option<String>,
+    /// Headers for the collector.
+    pub headers: Vec<(String, String)>,
+    /// Which part of the traces that begin here is recorded, 0 to 1.
+    pub sampling_ratio: f64,
+    /// What this server is called in them.
+    pub service_name: String,
+}
+
+impl Default for TracingConfig {
+    fn default() -> TracingConfig {
+        TracingConfig {
+            endpoint: None,
+            headers: Vec::new(),
+            sampling_ratio: 1.0,
+            service_name: "reveille".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for TracingConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values of headers are credentials.
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("TracingConfig")
+            .field("endpoint", &self.endpoint)
+            .field("headers", &names)
+            .field("sampling_ratio", &self.sampling_ratio)
+            .field("service_name", &self.service_name)
+            .finish()
+    }
 }
 
 /// Who is let in, whom the server trusts and how others recognise it. The default: everyone who can
@@ -118,6 +158,7 @@ impl Default for ServerConfig {
             query_memory_limit: crate::limits::QUERY_MEMORY_BYTES_DEFAULT,
             defaults: OptionDefaults::default(),
             security: SecurityConfig::default(),
+            tracing: TracingConfig::default(),
         }
     }
 }

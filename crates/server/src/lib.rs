@@ -9,7 +9,7 @@
 //! - [`listener`] serves connections for both, within bounds; [`access`] checks tokens.
 //! - [`tls`] and [`request_identity`] say who we are and whom we trust.
 //! - [`admin`] is the operator's API.
-//! - [`metrics`] is what all of them count.
+//! - [`metrics`] is what all of them count, [`traces`] what they tell a collector.
 //! - [`text`] reads and prints durations and times.
 //! - [`config`] and [`limits`] hold every setting and every bound.
 
@@ -29,3 +29,4 @@ pub mod security;
 pub mod server;
 pub mod text;
 pub mod tls;
+pub mod traces;

@@ -237,3 +237,27 @@ pub const WAITS_COUNTED_PER_TURN: usize = 1024;
 
 /// Pause between two goes of counting waits, or two looks for the oldest one.
 pub const WAITS_COUNT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Spans that wait for the exporter; further ones are dropped and counted.
+pub const SPANS_WAITING: usize = 8192;
+
+/// Spans that are sent to the collector in one request.
+pub const SPANS_PER_BATCH: usize = 512;
+
+/// Time for which the exporter waits for more spans.
+pub const SPANS_DELAY: Duration = Duration::from_secs(1);
+
+/// Tries to send a batch of spans before it is dropped.
+pub const SPANS_TRIES: u32 = 5;
+
+/// Pause after the first try to send a batch of spans; it doubles with each.
+pub const SPANS_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Longest exchange with the collector.
+pub const SPANS_POST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest answer of the collector that is read, in bytes.
+pub const SPANS_ANSWER_BYTES: usize = 64 << 10;
+
+/// How long a stopping server waits for the collector.
+pub const SPANS_STOP_TIMEOUT: Duration = Duration::from_secs(3);

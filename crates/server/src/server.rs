@@ -23,6 +23,7 @@ use crate::ingress::{Ingress, IngressAccess};
 use crate::invoker::{Invoker, InvokerOptions, OpenAttempts, Outbound};
 use crate::limits;
 use crate::listener::{self, Bounds, Listener};
+use crate::metrics::Metrics;
 use crate::partition::committer::Committer;
 use crate::partition::effects::Outputs;
 use crate::partition::handle::Mail;
@@ -30,6 +31,7 @@ use crate::partition::{self, Driver, DriverParts, OpenError, Partitions};
 use crate::registry::{Registry, RegistryConfig, RegistryError};
 use crate::security::{Security, SecurityError};
 use crate::tls::server::ServerTls;
+use crate::traces::{ExportError, Exporting, Tracer};
 
 /// A running server. Dropping it without [`Server::stop`] cuts off open requests; nothing is lost.
 pub struct Server {
@@ -44,6 +46,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
     threads: Vec<JoinHandle<()>>,
+    exporting: Option<Exporting>,
     /// Behind everything that is used to stop in good order.
     _halt: Halt,
     failures: mpsc::UnboundedReceiver<String>,
@@ -96,6 +99,9 @@ pub enum StartError {
     /// A security setting cannot be honoured. Mend it, or the file it names.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// Traces cannot be exported as the settings say. Mend the setting.
+    #[error(transparent)]
+    Tracing(#[from] ExportError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -123,9 +129,13 @@ impl Server {
             security.outbound.clone(),
         )?;
         let (failed, failures) = mpsc::unbounded_channel();
+        let metrics = Metrics::new(store.partition_count());
+        let (tracer, exporting) =
+            Tracer::start(&config.tracing, &security.outbound.tls, &metrics.traces)?;
         let (outbound, at) = (&security.outbound, Arc::clone(&store));
+        let observed = (metrics, tracer);
         let Started { partitions, attempts, threads, halt } =
-            start_partitions(&config, outbound, at, &registry, &secret_key, &failed)?;
+            start_partitions(&config, outbound, at, &registry, &secret_key, &failed, observed)?;
         let queries = Queries::new(Arc::clone(&store), attempts, &config);
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -164,6 +174,7 @@ impl Server {
             stop,
             listeners,
             threads,
+            exporting,
             _halt: halt,
             failures,
         })
@@ -206,6 +217,9 @@ impl Server {
             if !matches!(joined, Ok(Ok(()))) {
                 error!("a thread ended with a panic");
             }
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
     }
 }
@@ -261,11 +275,12 @@ fn start_partitions(
     registry: &Registry,
     secret_key: &SecretKey,
     failed: &mpsc::UnboundedSender<String>,
+    (metrics, tracer): (Metrics, Tracer),
 ) -> Result<Started, StartError> {
     let count = store.partition_count();
     let (senders, mailboxes): (Vec<_>, Vec<_>) =
         (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
-    let partitions = Partitions::new(senders);
+    let partitions = Partitions::observed(senders, metrics, tracer);
     let halt = Halt(partitions.clone());
     let options = InvokerOptions {
         message_size_limit: config.message_size_limit,

@@ -91,7 +91,11 @@ impl Page {
     }
 
     fn sum(&self, prefix: &str) -> f64 {
-        self.values.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum()
+        self.values
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix))
+            .map(|(_, value)| value)
+            .sum()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A whole server over the memory store: what needs faults, several partitions or tight bounds.
 
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod world;
 
 use std::sync::Arc;

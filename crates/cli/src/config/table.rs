@@ -32,7 +32,8 @@ impl Key {
 
     /// Returns the text for an error. Tokens are secret, and may stand where their hashes should.
     pub fn shown<'t>(&self, text: &'t str) -> &'t str {
-        if self.path.ends_with(".tokens") { "(not shown)" } else { text }
+        let secret = self.path.ends_with(".tokens") || self.path == "tracing.headers";
+        if secret { "(not shown)" } else { text }
     }
 }
 
@@ -255,6 +256,39 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "tracing.endpoint",
+        default: "none",
+        set: |settings, text| {
+            settings.server.tracing.endpoint = match text {
+                "none" => None,
+                "" => bail!("expected an address such as http://localhost:4318, or none"),
+                endpoint => Some(endpoint.to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Key {
+        path: "tracing.headers",
+        default: "none",
+        set: |settings, text| store(&mut settings.server.tracing.headers, value::headers(text)),
+    },
+    Key {
+        path: "tracing.sampling-ratio",
+        default: "1",
+        set: |settings, text| store(&mut settings.server.tracing.sampling_ratio, ratio(text)),
+    },
+    Key {
+        path: "tracing.service-name",
+        default: "reveille",
+        set: |settings, text| {
+            if text.is_empty() {
+                bail!("expected a name");
+            }
+            settings.server.tracing.service_name = text.to_owned();
+            Ok(())
+        },
+    },
+    Key {
         path: "log-filter",
         default: "info",
         set: |settings, text| {
@@ -306,6 +340,13 @@ fn address(text: &str) -> anyhow::Result<SocketAddr> {
     match numeric.parse() {
         Ok(address) => Ok(address),
         Err(_) => bail!("expected an address and a port such as 127.0.0.1:8080 or [::]:8080"),
+    }
+}
+
+fn ratio(text: &str) -> anyhow::Result<f64> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => bail!("expected a number from 0 to 1 such as 0.1"),
     }
 }
 

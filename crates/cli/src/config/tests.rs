@@ -93,6 +93,10 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("default-idempotency-retention", "15s", "idempotency_retention_ms: 15000,"),
     ("default-workflow-completion-retention", "16s", "workflow_retention_ms: 16000,"),
     ("default-journal-retention", "17s", "journal_retention_ms: 17000,"),
+    ("tracing.endpoint", "http://c:4318", "endpoint: Some(\"http://c:4318\")"),
+    ("tracing.headers", "x-a=b, x-c=d=e", "headers: [\"x-a\", \"x-c\"]"),
+    ("tracing.sampling-ratio", "0.25", "sampling_ratio: 0.25"),
+    ("tracing.service-name", "waker", "service_name: \"waker\""),
     ("log-filter", "warn,hyper=off", "log_filter: \"warn,hyper=off\""),
     ("log-format", "json", "log_format: Json"),
 ];
@@ -179,6 +183,14 @@ fn file_errors_name_the_line_and_a_remedy() {
         (
             "[ingress]\ntokens = 'reveille_secret'",
             "reveille.toml:2: ingress.tokens = \"(not shown)\": expected none, or hashes",
+        ),
+        (
+            "[tracing]\nheaders = 'secret'",
+            "reveille.toml:2: tracing.headers = \"(not shown)\": expected headers such as",
+        ),
+        (
+            "[tracing]\nsampling-ratio = 2",
+            "reveille.toml:2: tracing.sampling-ratio = \"2\": expected a number from 0 to 1",
         ),
         ("[log-filter]\na = 1", "reveille.toml:1: log-filter is a single value such as \"info\""),
         (

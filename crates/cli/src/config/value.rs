@@ -76,3 +76,18 @@ fn sum(text: &str) -> anyhow::Result<f64> {
     }
     Ok(total)
 }
+
+/// Parses headers: `name=value`, with commas between several; `none` is none. The error does not
+/// repeat values, which may be credentials.
+pub fn headers(text: &str) -> anyhow::Result<Vec<(String, String)>> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let pairs = text.split(',').map(|pair| match pair.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => bail!("expected headers such as name=value,other=value, or none"),
+    });
+    pairs.collect()
+}

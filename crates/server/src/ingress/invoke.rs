@@ -14,7 +14,6 @@ use reveille_engine::effect::Reply;
 use reveille_engine::identity;
 use reveille_engine::level::parse_limit_key;
 use reveille_engine::schema::{HandlerKind, Schema};
-use reveille_engine::trace::TraceContext;
 use reveille_protocol::id::InvocationId;
 
 use super::body::{Chunks, IDEMPOTENCY_KEY, encode_input};
@@ -22,6 +21,7 @@ use super::decode::{check_key_len, query_parameter};
 use super::error::IngressError;
 use super::response::{self, Answer};
 use super::route::{self, InvokePath, Resolved};
+use super::seen::Seen;
 use super::{Ingress, random, validate};
 use crate::text::{duration, time};
 
@@ -34,12 +34,13 @@ pub async fn invoke<B>(
     path: &InvokePath<'_>,
     parts: &Parts,
     body: B,
+    seen: &mut Seen,
 ) -> Result<Answer, IngressError>
 where
     B: Body<Data = Bytes>,
     IngressError: From<B::Error>,
 {
-    let (invoke, wait) = prepare(ingress, path, parts, body).await?;
+    let (invoke, wait) = prepare(ingress, path, parts, body, seen).await?;
     let (id, start_at) = (invoke.id, invoke.start_at);
     let reply = ingress
         .partitions
@@ -63,6 +64,7 @@ async fn prepare<B>(
     path: &InvokePath<'_>,
     parts: &Parts,
     body: B,
+    seen: &mut Seen,
 ) -> Result<(Invoke, bool), IngressError>
 where
     B: Body<Data = Bytes>,
@@ -95,7 +97,7 @@ where
         start_at,
         caller: None,
         source: Source::Ingress,
-        trace: trace_context(&parts.headers).map(Box::new),
+        trace: seen.begins(id, &parts.headers),
     };
     Ok((invoke, wait))
 }
@@ -123,12 +125,6 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, IngressErr
         }
         Err(_) => Err(IngressError::IdempotencyKey(format!("{value:?}"))),
     }
-}
-
-/// Reads the trace context of the caller; an invalid one counts as absent.
-pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 /// Derives the id where the target is idempotent, else makes a fresh one.

@@ -104,7 +104,7 @@ impl Ingress {
             // It was meant for us: handlers, and journals that many may read, must not see it.
             parts.headers.remove(AUTHORIZATION);
         }
-        let mut seen = Seen::new(self.partitions.metrics());
+        let mut seen = Seen::new(&self.partitions, &parts.headers);
         let mut answer = match self.dispatch(access, &parts, body, &mut seen).await {
             Ok(answer) => answer,
             Err(error) => response::refused(&error),
@@ -146,7 +146,7 @@ impl Ingress {
             Route::Preflight => Ok(response::preflight(&parts.headers)),
             Route::Health if refusal.is_some() => Ok(response::health_only()),
             Route::Health => Ok(response::health(self.schema.borrow().services.keys())),
-            Route::Invoke(path) => invoke::invoke(self, &path, parts, body).await,
+            Route::Invoke(path) => invoke::invoke(self, &path, parts, body, seen).await,
             Route::Query(query, target) => query::by_path(self, query, target).await,
             Route::QueryByBody(query) => query::by_body(self, query, body).await,
             Route::Complete { verb, id, face } => {

@@ -135,7 +135,9 @@ impl Attempt {
 
     async fn tell_failed(&self, failure: AttemptFailure) {
         let (id, attempt) = (self.id, self.attempt);
-        tracing::debug!(%id, %attempt, code = failure.doc_code, "attempt failed: {}", failure.message);
+        // The text may repeat what the deployment said; whoever may read invocations finds it there.
+        let (code, doc_code) = (failure.code, failure.doc_code);
+        tracing::debug!(invocation_id = %id, %attempt, code, doc_code, "attempt failed");
         self.tell(Command::AttemptFailed { id, attempt, failure }).await;
     }
 

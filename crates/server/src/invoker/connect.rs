@@ -25,7 +25,7 @@ use crate::tls::client::{Alpn, ClientTls, TlsFailure};
 
 /// Where a deployment listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Address {
+pub(crate) struct Address {
     tls: bool,
     host: String,
     port: u16,
@@ -35,7 +35,7 @@ pub(super) struct Address {
 
 impl Address {
     /// Takes the address of an absolute `http` or `https` URI.
-    pub(super) fn of(uri: &Uri) -> Result<Address, String> {
+    pub(crate) fn of(uri: &Uri) -> Result<Address, String> {
         let function = Function::of(uri);
         let tls = match uri.scheme_str() {
             Some("http") => false,
@@ -54,7 +54,7 @@ impl Address {
 
     /// Opens a connection: a socket, and TLS on it for `https`. Takes at most
     /// [`limits::CONNECT_TIMEOUT_MS`] in all.
-    pub(super) async fn connect(&self, tls: &ClientTls, alpn: Alpn) -> Result<Stream, TlsFailure> {
+    pub(crate) async fn connect(&self, tls: &ClientTls, alpn: Alpn) -> Result<Stream, TlsFailure> {
         if let Some(function) = &self.function {
             return Ok(Stream::Local(lambda::connect(function.clone(), tls.clone())));
         }

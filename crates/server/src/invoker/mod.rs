@@ -13,7 +13,7 @@
 
 mod attempt;
 mod call;
-mod connect;
+pub(crate) mod connect;
 pub mod discovery;
 mod exchange;
 mod failure;

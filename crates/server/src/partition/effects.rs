@@ -13,19 +13,21 @@ use reveille_engine::command::{AttemptFailure, AttemptId, Command, Millis, Reque
 use reveille_engine::effect::{AttemptStart, Completed, Effect, Reply};
 use reveille_engine::message::Outcome;
 use reveille_engine::schema::Schema;
+use reveille_engine::trace::Traced;
 use reveille_protocol::id::InvocationId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::handle::{Mail, Partitions, Refused};
-use super::live::LiveAttempt;
+use super::live::{self, LiveAttempt};
 use super::places::Places;
 use super::unconfirmed::Unconfirmed;
 use crate::invoker::{AttemptHandle, Invoker, ToAttempt};
 use crate::limits;
 use crate::metrics::PartitionMetrics;
 use crate::metrics::seldom::Seldom;
+use crate::traces::{Tracer, span};
 
 type ReplySender = oneshot::Sender<Result<Reply, Refused>>;
 
@@ -106,6 +108,11 @@ impl Outputs {
         &self.metrics
     }
 
+    /// Where spans are left.
+    pub fn tracer(&self) -> &Tracer {
+        self.partitions.tracer()
+    }
+
     /// Shows how much there is to do.
     pub fn publish(&self) {
         self.metrics.attempts_open.set_len(self.attempts.len());
@@ -133,7 +140,7 @@ impl Outputs {
         if let Command::Frames { id, .. } | Command::AttemptFailed { id, .. } = command
             && let Some(live) = self.attempts.get_mut(id)
         {
-            live.heard();
+            live.heard(command);
             self.press_more = true;
         }
     }
@@ -167,10 +174,8 @@ impl Outputs {
         match effect {
             Effect::Reply(request, reply) => self.reply(request, Ok(reply)),
             Effect::Park(request, id) => self.park(request, id),
-            Effect::Completed { id, completed, service, handler, .. } => {
-                let failed = matches!(completed.outcome, Outcome::Failure(_));
-                let ended = if failed { &self.metrics.failed } else { &self.metrics.completed };
-                ended.add(1);
+            Effect::Completed { id, completed, service, handler, traced } => {
+                self.count_ended(id, &completed, (&service, &handler), traced);
                 self.answer_parked(id, &completed, &service, &handler);
             }
             Effect::StartAttempt(start) => return self.start(start, schema),
@@ -291,8 +296,11 @@ impl Outputs {
             let failure = AttemptFailure { code: 404, message, doc_code: "RT0018" };
             return Some(Command::AttemptFailed { id, attempt, failure });
         };
+        let (partition, deployment_id) = (self.partition, start.deployment);
+        debug!(invocation_id = %id, %attempt, %deployment_id, partition, "attempt starts");
+        let trace = live::trace(&start, self.partitions.tracer());
         let handle = self.invoker.start(start, deployment);
-        self.attempts.insert(id, LiveAttempt::new(attempt, handle));
+        self.attempts.insert(id, LiveAttempt::new(attempt, handle, trace));
         self.metrics.attempts_started.add(1);
         self.press_more = true;
         None
@@ -310,11 +318,14 @@ impl Outputs {
             Ok(()) => None,
             Err(mpsc::error::TrySendError::Closed(_)) => {
                 // The task has ended and its last word is in the mailbox.
-                debug!(%id, %attempt, "a frame came too late for its attempt");
+                debug!(invocation_id = %id, %attempt, "a frame came too late for its attempt");
                 None
             }
             Err(mpsc::error::TrySendError::Full(_)) => {
-                warn!(%id, %attempt, "the deployment does not read, the attempt is aborted");
+                warn!(invocation_id = %id, %attempt, "the deployment does not read, the attempt is aborted");
+                if let Some(live) = self.attempts.get_mut(&id) {
+                    live.outcome = span::Outcome::Failed("RT0001");
+                }
                 self.remove(id);
                 let message = format!(
                     "the deployment left {} notifications unread",
@@ -335,9 +346,40 @@ impl Outputs {
         }
     }
 
+    /// Counts the end of an invocation, and tells it where its trace is recorded.
+    fn count_ended(
+        &self,
+        id: InvocationId,
+        completed: &Completed,
+        target: (&str, &str),
+        traced: Option<Box<Traced>>,
+    ) {
+        let failure = match &completed.outcome {
+            Outcome::Failure(failure) => Some(failure.code),
+            Outcome::Success(_) => None,
+        };
+        let partition = self.partition;
+        debug!(invocation_id = %id, partition, failure, "invocation completed");
+        match failure {
+            Some(_) => self.metrics.failed.add(1),
+            None => self.metrics.completed.add(1),
+        }
+        if let Some(traced) = traced.filter(|_| self.partitions.tracer().is_on()) {
+            self.partitions.tracer().record(span::of_invocation(id, *traced, target, failure));
+        }
+    }
+
+    /// Notes why the attempt of an invocation failed.
+    pub(super) fn attempt_failed(&mut self, id: InvocationId, doc_code: &'static str) {
+        self.metrics.attempt_failed(doc_code);
+        if let Some(live) = self.attempts.get_mut(&id) {
+            live.outcome = span::Outcome::Failed(doc_code);
+        }
+    }
+
     fn remove(&mut self, id: InvocationId) -> Option<AttemptHandle> {
         let live = self.attempts.remove(&id)?;
-        Some(live.end(&self.metrics))
+        Some(live.end(id, &self.metrics, self.partitions.tracer()))
     }
 
     /// Drops the requests of askers who have gone. They may wait for an invocation that ends in

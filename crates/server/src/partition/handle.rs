@@ -17,6 +17,7 @@ use tracing::warn;
 
 use crate::metrics::Metrics;
 use crate::metrics::seldom::Seldom;
+use crate::traces::Tracer;
 
 /// A cheap handle to all partitions of this server.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub struct Partitions {
 struct Shared {
     mailboxes: Box<[mpsc::Sender<Mail>]>,
     metrics: Metrics,
+    tracer: Tracer,
     full: Seldom,
 }
 
@@ -60,8 +62,17 @@ impl Partitions {
     /// Makes a handle from the mailboxes, in order of partition number.
     pub fn new(mailboxes: Vec<mpsc::Sender<Mail>>) -> Partitions {
         let count = u16::try_from(mailboxes.len()).expect("partition numbers are u16");
-        let (metrics, full) = (Metrics::new(count), Seldom::default());
-        Partitions { shared: Arc::new(Shared { mailboxes: mailboxes.into(), metrics, full }) }
+        Partitions::observed(mailboxes, Metrics::new(count), Tracer::default())
+    }
+
+    /// Makes a handle from the mailboxes, with cells for as many partitions, and with a tracer.
+    pub fn observed(
+        mailboxes: Vec<mpsc::Sender<Mail>>,
+        metrics: Metrics,
+        tracer: Tracer,
+    ) -> Partitions {
+        let (mailboxes, full) = (mailboxes.into(), Seldom::default());
+        Partitions { shared: Arc::new(Shared { mailboxes, metrics, tracer, full }) }
     }
 
     /// Number of partitions.
@@ -72,6 +83,11 @@ impl Partitions {
     /// What everyone who works with these partitions counts.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// Where everyone who works with these partitions leaves spans.
+    pub fn tracer(&self) -> &Tracer {
+        &self.shared.tracer
     }
 
     /// Commands that wait in front of a partition.

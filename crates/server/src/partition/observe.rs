@@ -46,7 +46,6 @@ pub(super) enum Origin {
     Frames {
         error: bool,
     },
-    Recover,
     Other,
 }
 
@@ -57,7 +56,6 @@ impl Origin {
             Command::Frames { frames, .. } => Origin::Frames {
                 error: frames.last().is_some_and(|frame| frame.ty == MessageType::ERROR),
             },
-            Command::Recover { .. } => Origin::Recover,
             _ => Origin::Other,
         }
     }
@@ -89,8 +87,8 @@ impl Driver {
     /// Counts what a step means.
     pub(super) fn observe(&mut self, origin: Origin, step: &Step) {
         self.open.tally.commands += 1;
-        if let Some((_id, code)) = origin.failure(step) {
-            self.parts.outputs.metrics().attempt_failed(code);
+        if let Some((id, code)) = origin.failure(step) {
+            self.parts.outputs.attempt_failed(id, code);
         }
     }
 

@@ -4,12 +4,17 @@
 //! - Does not own: parked invocations and timers: they are not read, whatever their number.
 
 use bytes::Bytes;
-use reveille_engine::command::Command;
+use reveille_engine::command::{AttemptId, Command};
 use reveille_engine::keys::{self, tag};
+use reveille_engine::record::{self, InvocationRecord, Status};
 use reveille_engine::tx::{EngineError, View};
+use reveille_protocol::id::InvocationId;
+
+use tracing::info;
 
 use super::driver::{Driver, OpenError};
 use super::overlay::PartitionView;
+use crate::traces::span::{self, AttemptTrace, Outcome};
 
 /// Rows read in one go.
 pub(super) const CHUNK: usize = 1024;
@@ -17,9 +22,13 @@ pub(super) const CHUNK: usize = 1024;
 impl Driver {
     /// Starts new attempts for what was in flight, and sends again what is in the outbox.
     pub(super) fn recover(&mut self) -> Result<(), OpenError> {
-        for key in self.keys_of(tag::IN_FLIGHT)? {
+        let in_flight = self.keys_of(tag::IN_FLIGHT)?;
+        let (partition, count) = (self.parts.partition, in_flight.len());
+        info!(partition, in_flight = count, "the partition was taken over");
+        for key in in_flight {
             let id = key.get(1..).and_then(keys::parse_id);
             let id = id.ok_or_else(|| EngineError::corrupt(&key, "not an in-flight mark"))?;
+            self.tell_lost(id)?;
             self.try_apply(Command::Recover { id })?;
             self.parts.outputs.metrics().recovered.add(1);
         }
@@ -37,6 +46,34 @@ impl Driver {
                 self.parts.outputs.send(to, seq, message);
             }
         }
+        Ok(())
+    }
+
+    /// Tells of the attempt that was open when the last owner was gone: its calls and what the handler
+    /// traced name it as their parent.
+    fn tell_lost(&self, id: InvocationId) -> Result<(), EngineError> {
+        let tracer = self.parts.outputs.tracer();
+        if !tracer.is_on() {
+            return Ok(());
+        }
+        let key = keys::invocation(id);
+        let Some(row) = self.view().get(&key)? else { return Ok(()) };
+        let record: InvocationRecord = record::decode(&key, &row)?;
+        let running = record.status() == Status::Running && record.attempt > 0;
+        let Some(context) = record.trace.filter(|trace| trace.recorded && running) else {
+            return Ok(());
+        };
+        let lost = AttemptTrace {
+            context: *context,
+            id,
+            attempt: AttemptId { created_at: record.created_at, number: record.attempt },
+            deployment: None,
+            service: record.service,
+            handler: record.handler,
+            // When it began is not stored; this is the last thing that is known of it.
+            started_at_ns: span::nanoseconds(record.modified_at),
+        };
+        tracer.record(lost.end(Outcome::Lost));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use tokio::sync::Notify;
 struct Reviews {
     ids: Arc<Mutex<HashMap<String, String>>>,
     added: Arc<Notify>,
+    /// 1: a handler stands at it, 2: it is open.
+    gate: Arc<AtomicU8>,
 }
 
 /// A server with its deployment.
@@ -95,6 +98,21 @@ impl World {
         world
     }
 
+    /// Posts text to the ingress, with headers.
+    pub async fn post_with(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        request_with(self.server.ingress_address, "POST", path, headers, body).await
+    }
+
+    /// Waits until a handler stands at its gate.
+    pub async fn at_gate(&self) {
+        eventually(async || self.reviews.gate.load(Ordering::SeqCst) == 1).await;
+    }
+
+    /// Opens the gate for good.
+    pub fn open_gate(&self) {
+        self.reviews.gate.store(2, Ordering::SeqCst);
+    }
+
     /// Posts text to the ingress.
     pub async fn post(&self, path: &str, body: &str) -> Answer {
         request(self.server.ingress_address, "POST", path, "text/plain", body).await
@@ -144,17 +162,26 @@ pub async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
 }
 
 fn deployment(reviews: &Reviews) -> Endpoint {
-    let reviews = reviews.clone();
+    let (reviews, gate) = (reviews.clone(), Arc::clone(&reviews.gate));
     let ask = move |attempt: &mut Attempt| {
         let (id, answered) = attempt.awakeable();
         reviews.ids.lock().expect("not poisoned").insert(attempt.key().to_owned(), id);
         reviews.added.notify_waiters();
         attempt.wait(answered)
     };
+    let pass = move |attempt: &mut Attempt| {
+        // It must not write anything while it is closed, so it keeps its thread.
+        let closed = gate.compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst);
+        while closed.is_ok() && gate.load(Ordering::SeqCst) != 2 {
+            std::thread::yield_now();
+        }
+        Ok(attempt.input())
+    };
     Endpoint::builder()
         .service(ServiceDef::service("greeter").handler("greet", |attempt| Ok(attempt.input())))
         .service(ServiceDef::service("flaky").handler("again", again).handler("never", never))
         .service(ServiceDef::object("chain").handler("link", link))
+        .service(ServiceDef::service("gate").handler("pass", pass))
         .service(ServiceDef::workflow("reviews").handler("ask", ask))
         .build()
 }
@@ -190,17 +217,27 @@ async fn request(
     content_type: &str,
     body: &str,
 ) -> Answer {
+    request_with(address, method, path, &[("content-type", content_type)], body).await
+}
+
+async fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let stream = TcpStream::connect(address).await.expect("the server listens");
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
     tokio::spawn(connection);
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", address.to_string())
-        .header("content-type", content_type)
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-        .expect("a valid request");
+    let mut request =
+        http::Request::builder().method(method).uri(path).header("host", address.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request =
+        request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a valid request");
     let response = sender.send_request(request).await.expect("a response");
     let (head, body) = response.into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();

@@ -1,6 +1,7 @@
 //! What goes over the wire, and what the partition hears, when all goes well.
 
 use h2::Reason;
+use reveille_engine::trace::{TraceContext, attempt_span};
 use reveille_protocol::frame::MessageType;
 
 use crate::invoker::ToAttempt;
@@ -76,6 +77,27 @@ async fn frames_may_be_split_anywhere() {
     }
     assert_eq!(told, ["Output(3)", "Suspension(2)"]);
     assert_eq!(served.read_all().await, ["Start(10)", "Input(3)", "eof"]);
+}
+
+/// Handlers find the trace in the headers of the request: the caller's, or our span below it.
+#[tokio::test]
+async fn the_trace_goes_along() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (recorded, state) in [(false, None), (true, Some("a=1"))] {
+        let mut deployment = Deployment::listen(100).await;
+        let rig = Rig::new(&deployment.uri, false);
+        let mut attempt = start();
+        let mut context = TraceContext::parse(PARENT, state).expect("valid");
+        context.recorded = recorded;
+        let span = attempt_span(attempt.id, attempt.attempt);
+        attempt.trace = Some(Box::new(context));
+        let _handle = rig.start(attempt);
+        let served = deployment.served().await;
+        let ours = format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01");
+        let expected = if recorded { ours.as_str() } else { PARENT };
+        assert_eq!(served.header("traceparent"), expected);
+        assert_eq!(served.header("tracestate"), state.unwrap_or_default());
+    }
 }
 
 #[tokio::test]
