@@ -229,6 +229,9 @@ pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
 /// Time that a read of rows may keep a partition before a line says so.
 pub const SLOW_SCAN: Duration = Duration::from_millis(500);
 
+/// Time that a query may take before a line says so.
+pub const SLOW_QUERY: Duration = Duration::from_secs(5);
+
 /// Time that an attempt may wait for a place before a line says so.
 pub const LONG_PLACE_WAIT: Duration = Duration::from_secs(10);
 

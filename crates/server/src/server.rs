@@ -116,26 +116,22 @@ impl Server {
         let schemes = (scheme(&security.ingress_tls), scheme(&security.admin_tls));
         let ingress_listener = bind(config.ingress_address).await?;
         let admin_listener = bind(config.admin_address).await?;
-        let (ingress_address, admin_address) =
-            (ingress_listener.local_addr()?, admin_listener.local_addr()?);
+        let ingress_address = ingress_listener.local_addr()?;
+        let admin_address = admin_listener.local_addr()?;
         let (lease, secret_key) = open_meta(store.as_ref())?;
-        let registry = Registry::open(
-            Arc::clone(&store),
-            lease,
-            RegistryConfig {
-                defaults: config.defaults.clone(),
-                protocol_version_max: config.protocol_version_max,
-            },
-            security.outbound.clone(),
-        )?;
+        let registry_config = RegistryConfig {
+            defaults: config.defaults.clone(),
+            protocol_version_max: config.protocol_version_max,
+        };
+        let outbound = security.outbound;
+        let shared = Arc::clone(&store);
+        let registry = Registry::open(shared, lease, registry_config, outbound.clone())?;
         let (failed, failures) = mpsc::unbounded_channel();
         let metrics = Metrics::new(store.partition_count());
-        let (tracer, exporting) =
-            Tracer::start(&config.tracing, &security.outbound.tls, &metrics.traces)?;
-        let (outbound, at) = (&security.outbound, Arc::clone(&store));
-        let observed = (metrics, tracer);
+        let (tracer, exporting) = Tracer::start(&config.tracing, &outbound.tls, &metrics.traces)?;
+        let (at, observed) = (Arc::clone(&store), (metrics, tracer));
         let Started { partitions, attempts, threads, halt } =
-            start_partitions(&config, outbound, at, &registry, &secret_key, &failed, observed)?;
+            start_partitions(&config, &outbound, at, &registry, &secret_key, &failed, observed)?;
         let queries = Queries::new(Arc::clone(&store), attempts, &config);
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
@@ -143,10 +139,7 @@ impl Server {
             partitions: partitions.clone(),
             schema: registry.schema(),
             request_size_limit: config.request_size_limit,
-            access: IngressAccess {
-                tokens: config.security.ingress.tokens.clone(),
-                waits_without_token: config.security.waits_without_token,
-            },
+            access: ingress_access(&config),
         };
         let (tls, bounds) = (security.ingress_tls, Bounds::ingress());
         let listener = Listener { socket: ingress_listener, tls, bounds };
@@ -221,6 +214,13 @@ impl Server {
         if let Some(exporting) = self.exporting {
             exporting.stop().await;
         }
+    }
+}
+
+fn ingress_access(config: &ServerConfig) -> IngressAccess {
+    IngressAccess {
+        tokens: config.security.ingress.tokens.clone(),
+        waits_without_token: config.security.waits_without_token,
     }
 }
 

@@ -149,19 +149,24 @@ async fn from_the_caller_to_the_last_callee() {
     let invocations = collector.named("invoke chain/link");
     let attempts = collector.named("attempt chain/link");
     assert_eq!(invocations.len(), 3);
-    assert_eq!(invocations[0].parent_span_id, request.span_id);
     let id = "reveille.invocation.id";
-    assert_eq!(attribute(&invocations[0], id), attribute(request, id));
+    let first = invocations.iter().find(|span| span.parent_span_id == request.span_id);
+    let first = first.expect("an invocation below the request");
+    assert_eq!(attribute(first, id), attribute(request, id));
     for attempt in &attempts {
         let of = invocations.iter().find(|span| span.span_id == attempt.parent_span_id);
         let of = of.expect("an attempt belongs to an invocation");
         assert_eq!(attribute(of, id), attribute(attempt, id));
     }
-    for pair in invocations.windows(2) {
-        let by = attempts.iter().find(|span| span.span_id == pair[1].parent_span_id);
-        let by = by.expect("a callee belongs to an attempt");
-        assert_eq!(by.parent_span_id, pair[0].span_id, "of its caller");
-    }
+    // Each is called by an attempt of the one before; the last one calls nobody.
+    let callee = |caller: &OtlpSpan| {
+        let by = attempts.iter().filter(|attempt| attempt.parent_span_id == caller.span_id);
+        let by: Vec<_> = by.map(|attempt| &attempt.span_id).collect();
+        invocations.iter().find(|span| by.contains(&&span.parent_span_id))
+    };
+    let second = callee(first).expect("a callee");
+    let third = callee(second).expect("a callee of the callee");
+    assert_eq!(callee(third), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

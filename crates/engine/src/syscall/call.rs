@@ -233,3 +233,50 @@ fn input(headers: Vec<Header>, parameter: Bytes) -> Bytes {
         InputCommand { headers, value: Some(Value { content: parameter }), name: String::new() };
     command.encode_to_vec().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::InvocationRecord;
+    use crate::trace::attempt_span;
+
+    const OWN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-00000000000000aa-01";
+    const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-00000000000000aa-00";
+
+    #[test]
+    fn a_callee_continues_the_span_that_called_it() {
+        let id = InvocationId::from_parts(1, 2);
+        let caller = |recorded: Option<bool>| {
+            let trace = recorded.map(|recorded| {
+                let own = TraceContext::parse(OWN, Some("a=1")).expect("valid");
+                Box::new(TraceContext { recorded, ..own })
+            });
+            let record = InvocationRecord { trace, attempt: 3, ..InvocationRecord::default() };
+            Invocation { id, record }
+        };
+        let span = attempt_span(id, caller(None).attempt());
+        let attempt = format!("00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01");
+        // Whether the caller is recorded, what its SDK sends; what the callee gets, and recorded.
+        type Row<'t> = (Option<bool>, Option<&'t str>, Option<(&'t str, bool)>);
+        let table: [Row<'_>; 9] = [
+            (None, None, None),
+            (None, Some(SENT), Some((SENT, false))),
+            (Some(false), None, Some((OWN, false))),
+            (Some(false), Some(SENT), Some((SENT, false))),
+            (Some(true), None, Some((&attempt, true))),
+            (Some(true), Some(SENT), Some((SENT, true))),
+            (Some(true), Some(UNSAMPLED), Some((UNSAMPLED, false))),
+            (Some(true), Some("nonsense"), Some((&attempt, true))),
+            (None, Some("nonsense"), None),
+        ];
+        for (recorded, sent, expected) in table {
+            let header = |value: &str| Header { key: "Traceparent".into(), value: value.into() };
+            let headers: Vec<Header> = sent.into_iter().map(header).collect();
+            let found = trace(&caller(recorded), &headers);
+            let found = found.map(|context| (context.traceparent(), context.recorded));
+            let found = found.as_ref().map(|(parent, recorded)| (parent.as_str(), *recorded));
+            assert_eq!(found, expected, "{recorded:?} {sent:?}");
+        }
+    }
+}

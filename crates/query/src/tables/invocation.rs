@@ -121,6 +121,10 @@ impl Row for Invocation {
             "pinned_deployment_id" => deployment(&record.pinned_deployment),
             "pinned_service_protocol_version" if record.pinned_deployment.is_empty() => Cell::Null,
             "pinned_service_protocol_version" => Cell::Number(record.protocol_version.into()),
+            "trace_id" => {
+                let trace_id = record.trace.as_ref().map(|context| context.trace_id_text());
+                Cell::some(trace_id, Cell::Text)
+            }
             "completion_retention" => Cell::Duration(record.completion_retention_ms),
             "journal_retention" => Cell::Duration(record.journal_retention_ms),
             name if name.starts_with("invoked_by") || name == "restarted_from" => {

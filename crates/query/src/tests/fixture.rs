@@ -20,6 +20,7 @@ use reveille_engine::{
         StoredResult, StoredWait, encode,
     },
     rules::{Rule, Rules},
+    trace::TraceContext,
 };
 use reveille_protocol::{
     frame::{Frame, MessageType},
@@ -137,6 +138,8 @@ fn invocation(batch: &mut Batch, number: u64) {
             });
         }
         Status::Suspended => {
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+            record.trace = TraceContext::parse(parent, None).map(Box::new);
             record.awaiting = Some(Future {
                 waiting_signals: vec![1, 17],
                 waiting_completions: vec![3],

@@ -24,11 +24,11 @@ fn invocations() {
         (
             one(
                 "status, suspended_waiting_for_signals, suspended_waiting_for_completions, \
-                 suspended_waiting_future_json, retry_count",
+                 suspended_waiting_future_json, retry_count, trace_id",
                 1,
             ),
             json!([{
-                "status": "suspended",
+                "status": "suspended", "trace_id": "0af7651916cd43dd8448eb211c80319c",
                 "suspended_waiting_for_signals": [1, 17],
                 "suspended_waiting_for_completions": [3],
                 "suspended_waiting_future_json":

@@ -30,7 +30,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{Admin, wait_list::now_ms};
-use crate::{config::ServerConfig, limits};
+use crate::{config::ServerConfig, limits, metrics::seldom::Seldom};
 
 /// What queries need: where to read, and how much of it.
 #[derive(Clone)]
@@ -39,6 +39,7 @@ pub struct Queries {
     attempts: Arc<dyn Attempts>,
     limits: Limits,
     places: Arc<Semaphore>,
+    slow: Arc<Seldom>,
 }
 
 impl Queries {
@@ -55,7 +56,7 @@ impl Queries {
             answer_bytes: config.query_answer_size_limit,
         };
         let places = Arc::new(Semaphore::new(limits::QUERIES_AT_ONCE));
-        Queries { store, attempts, limits, places }
+        Queries { store, attempts, limits, places, slow: Arc::default() }
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) async fn query(
     Json(request): Json<Request>,
 ) -> Response {
     let format = format(&headers);
-    let Queries { store, attempts, limits, places } = admin.queries;
+    let Queries { store, attempts, limits, places, slow } = admin.queries;
     // Those who wait are connections, which are bounded.
     let Ok(Ok(place)) = timeout(limits.time, places.acquire_owned()).await else {
         let message = format!(
@@ -97,12 +98,14 @@ pub(super) async fn query(
     };
     tokio::task::spawn_blocking(move || {
         let _place = place;
+        let begun = Instant::now();
         let world = store
             .snapshot()
             .map(|snapshot| World::new(snapshot, Arc::new(catalog), attempts, now_ms()));
         let done = world
             .map_err(QueryError::from)
             .and_then(|world| answer(&world, &request.query, format, limits, &sender));
+        say_if_slow(&slow, begun);
         if let Err(error) = done {
             last.send(Err(error));
         }
@@ -124,6 +127,17 @@ pub(super) async fn query(
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     response
+}
+
+/// Says that a query was slow, without its text, which may name keys.
+fn say_if_slow(slow: &Seldom, begun: Instant) {
+    let took = begun.elapsed();
+    if took >= limits::SLOW_QUERY
+        && let Some(more) = slow.allow(begun.into_std())
+    {
+        let took_ms = took.as_millis();
+        warn!(took_ms, more, "a query was slow, or its client slow to read the answer");
+    }
 }
 
 /// JSON if it is asked for by name; Arrow otherwise, as tools expect.

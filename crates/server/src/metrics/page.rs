@@ -66,6 +66,12 @@ impl Collector for Scrape {
 /// One line of a family: its label and its value.
 type Row<V> = (Option<(&'static str, String)>, V);
 
+/// Name, text and where the value is.
+type Shown<V> = (&'static str, &'static str, fn(&PartitionMetrics) -> V);
+
+/// Finds a histogram of a partition.
+type CellOf = fn(&PartitionMetrics) -> &Histogram;
+
 struct Page<'e> {
     encoder: DescriptorEncoder<'e>,
 }
@@ -226,7 +232,7 @@ fn attempts(page: &mut Page<'_>, metrics: &Metrics) -> fmt::Result {
         "Attempts that failed, by documentation code",
         failed,
     )?;
-    let gauges: [(&str, &str, fn(&PartitionMetrics) -> u64); 3] = [
+    let gauges: [Shown<u64>; 3] = [
         ("reveille_attempts_open", "Attempts with an open stream", |p| p.attempts_open.get()),
         ("reveille_attempts_waiting", "Attempts that wait for a place", |p| {
             p.attempts_waiting.get()
@@ -238,7 +244,7 @@ fn attempts(page: &mut Page<'_>, metrics: &Metrics) -> fmt::Result {
     for (name, help, cell) in gauges {
         page.gauge(name, help, float(sum(cell)))?;
     }
-    let durations: [(&str, &str, fn(&PartitionMetrics) -> &Histogram); 2] = [
+    let durations: [(&str, &str, CellOf); 2] = [
         (
             "reveille_attempt_duration_seconds",
             "From the start of an attempt to its last frame, or to the failure of its stream",

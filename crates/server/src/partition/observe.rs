@@ -124,7 +124,7 @@ impl Driver {
             && let Some(more) = self.slow_scan.allow(begun)
         {
             let (partition, took_ms) = (self.parts.partition, took.as_millis());
-            warn!(partition, took_ms, limit, more, "a query kept the partition from its work");
+            warn!(partition, took_ms, limit, more, "a read kept the partition from its work");
         }
         rows
     }
