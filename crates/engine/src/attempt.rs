@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use reveille_protocol::frame::{Frame, MessageType};
-use reveille_protocol::id::{DeploymentId, InvocationId};
+use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{Start, StateEntry};
 
 use crate::command::{AttemptFailure, AttemptId};
@@ -172,23 +172,21 @@ fn route<'a>(
 ) -> Result<(&'a DeploymentSchema, &'a HandlerOptions), AttemptFailure> {
     let schema = tx.context.schema;
     let record = &invocation.record;
-    let Some((service, handler)) = schema.handler(&record.service, &record.handler) else {
-        let target = format!("{}/{}", record.service, record.handler);
-        return Err(AttemptFailure {
-            code: 404,
-            message: format!("the handler {target} is not registered, register its deployment"),
-            doc_code: "RT0018",
-        });
-    };
-    let pinned = record.pinned_deployment.as_ref().try_into().map(u128::from_be_bytes);
-    let id = pinned.map_or(service.deployment, DeploymentId);
-    match schema.deployments.get(&id) {
-        Some(deployment) => Ok((deployment, &handler.options)),
-        None => Err(AttemptFailure {
-            code: 404,
-            message: format!("deployment {id} is gone, but this invocation started on it"),
-            doc_code: "RT0018",
-        }),
+    let failure = |message| Err(AttemptFailure { code: 404, message, doc_code: "RT0018" });
+    let pinned = record.pinned_on();
+    if let Some(id) = pinned
+        && !schema.deployments.contains_key(&id)
+    {
+        return failure(format!("deployment {id} is gone, but this invocation started on it"));
+    }
+    let latest = schema.services.get(&record.service).map(|service| service.deployment);
+    let deployment = pinned.or(latest).and_then(|id| schema.deployments.get(&id));
+    match (deployment, schema.options(&record.service, &record.handler, pinned)) {
+        (Some(deployment), Some(options)) => Ok((deployment, options)),
+        _ => {
+            let target = format!("{}/{}", record.service, record.handler);
+            failure(format!("the handler {target} is not registered, register its deployment"))
+        }
     }
 }
 

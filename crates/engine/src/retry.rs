@@ -110,9 +110,9 @@ fn settle(
     behavior: Behavior,
 ) -> Result<(), EngineError> {
     attempt::end(tx, invocation);
-    let handler = tx.context.schema.handler(&invocation.record.service, &invocation.record.handler);
-    let policy = handler.map_or(&POLICY_UNREGISTERED, |(_, handler)| &handler.options.retry);
     let record = &mut invocation.record;
+    let options = tx.context.schema.options(&record.service, &record.handler, record.pinned_on());
+    let policy = options.map_or(&POLICY_UNREGISTERED, |options| &options.retry);
     record.failed_attempts += 1;
     record.failures_total += 1;
     record.modified_at = tx.now();

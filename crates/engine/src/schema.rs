@@ -34,6 +34,20 @@ impl Schema {
         let service = self.services.get(service)?;
         Some((service, service.handlers.get(handler)?))
     }
+
+    /// Finds the options of a handler for work that may be pinned: those of the latest revision of its
+    /// service, else those of the deployment it is pinned to, which may have what the latest lacks.
+    pub fn options(
+        &self,
+        service: &str,
+        handler: &str,
+        pinned: Option<DeploymentId>,
+    ) -> Option<&HandlerOptions> {
+        if let Some((_, handler)) = self.handler(service, handler) {
+            return Some(&handler.options);
+        }
+        self.deployments.get(&pinned?)?.former.get(service)?.get(handler)
+    }
 }
 
 /// The latest revision of one service.
@@ -177,6 +191,9 @@ pub struct DeploymentSchema {
     pub headers: Vec<(String, String)>,
     /// Names of its services, sorted.
     pub services: Vec<String>,
+    /// Options of its handlers that the latest revision of their service lacks, by service and handler:
+    /// what started here goes on here.
+    pub former: BTreeMap<String, BTreeMap<String, HandlerOptions>>,
 }
 
 /// Without the values of headers, which may be secret.

@@ -2,6 +2,8 @@
 //!
 //! Six deployments, one for each protocol version and mode; each service goes to one of them.
 
+use std::collections::BTreeMap;
+
 use reveille_engine::schema::{
     DeploymentSchema, HandlerKind, HandlerOptions, HandlerSchema, InputRule, OnMaxAttempts,
     OutputRule, RetryPolicy, Schema, ServiceKind, ServiceSchema,
@@ -35,6 +37,7 @@ pub fn draw(rng: &mut Rng) -> Schema {
             protocol_version: u32::try_from(5 + number / 2).unwrap_or(7),
             headers: Vec::new(),
             services: SERVICES.iter().map(|name| (*name).to_owned()).collect(),
+            former: BTreeMap::new(),
         };
         schema.deployments.insert(id, deployment);
     }

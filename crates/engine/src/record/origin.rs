@@ -1,6 +1,6 @@
 //! What a record says of how its invocation came to be: by whom, and when it was put where.
 
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::id::{DeploymentId, InvocationId};
 
 use super::InvocationRecord;
 use crate::command::Millis;
@@ -17,6 +17,12 @@ impl InvocationRecord {
             Some(id) => Origin::Handler(id),
             None => Origin::Ingress,
         }
+    }
+
+    /// The deployment that all its attempts go to; `None` while that is the latest.
+    pub fn pinned_on(&self) -> Option<DeploymentId> {
+        let bytes: Option<[u8; 16]> = self.pinned_deployment.as_ref().try_into().ok();
+        bytes.map(|bytes| DeploymentId(u128::from_be_bytes(bytes)))
     }
 
     /// When the first attempt started; `None` before that.

@@ -16,6 +16,7 @@ mod world;
 mod awakeables;
 mod codec;
 mod commands;
+mod deployments;
 mod events;
 mod fencing;
 mod joins;

@@ -25,6 +25,7 @@ pub struct Options {
     pub without: Option<String>,
     pub missing: Option<String>,
     pub gone: bool,
+    pub former: bool,
     pub rules: Arc<Rules>,
 }
 
@@ -48,6 +49,7 @@ impl Default for Options {
             without: None,
             missing: None,
             gone: false,
+            former: false,
             rules: Arc::default(),
         }
     }
@@ -85,6 +87,7 @@ impl Options {
             "kill" => self.retry.on_max_attempts = OnMaxAttempts::Kill,
             "missing" => self.missing = Some(value.to_owned()),
             "without" => self.without = Some(value.to_owned()),
+            "former" => self.former = true,
             "all" => self.without = None,
             _ => panic!("unknown option {word}"),
         }
@@ -111,6 +114,7 @@ pub fn build(options: &Options) -> Schema {
         protocol_version: options.protocol_version,
         headers: Vec::new(),
         services: names(options.missing.as_deref()),
+        former: former(options),
     };
     let kept = services.into_iter().filter(|(name, ..)| options.without.as_deref() != Some(name));
     let mut deployments = BTreeMap::from([(deployment.id, deployment.clone())]);
@@ -125,6 +129,13 @@ pub fn build(options: &Options) -> Schema {
         deployments,
         rules: Arc::clone(&options.rules),
     }
+}
+
+/// What is left of a service that is not registered any more, if anything is.
+fn former(options: &Options) -> BTreeMap<String, BTreeMap<String, HandlerOptions>> {
+    let names = options.without.iter().filter(|_| options.former);
+    let handlers = || BTreeMap::from([("h".to_owned(), handler_options(options))]);
+    names.map(|name| (name.clone(), handlers())).collect()
 }
 
 /// The services of a deployment, but for one.

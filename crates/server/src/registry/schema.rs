@@ -5,17 +5,19 @@
 //! - Invariant: every service points to a deployment of the same schema; every deployment that is
 //!   stored is in it, so that invocations pinned to an old one continue.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use reveille_engine::rules::Rules;
 use reveille_engine::schema::{
-    DeploymentSchema, HandlerSchema, InputRule, OutputRule, Schema, ServiceSchema,
+    DeploymentSchema, HandlerOptions, HandlerSchema, InputRule, OutputRule, Schema, ServiceSchema,
 };
 use reveille_protocol::id::DeploymentId;
 
 use super::{
     RegistryConfig, options,
-    record::{self, DeploymentRecord, HandlerRecord, InputRecord, OutputRecord, Records},
+    record::{
+        self, DeploymentRecord, HandlerRecord, InputRecord, OutputRecord, Records, ServiceRecord,
+    },
 };
 use crate::config::OptionDefaults;
 
@@ -26,24 +28,27 @@ pub(super) const OUTPUT_DEFAULT: &str = "application/json";
 
 /// Builds the schema.
 pub(super) fn build(records: &Records, config: &RegistryConfig, rules: Arc<Rules>) -> Schema {
-    let services = record::latest(records).into_iter().map(|(name, (id, service))| {
+    let latest = record::latest(records);
+    let services = latest.iter().map(|(name, (id, service))| {
         let options = service.options();
         let handlers = service.handlers.iter().map(|(handler_name, handler)| {
             let schema = build_handler(handler_name, handler, &options, &config.defaults);
             (handler_name.clone(), schema)
         });
         let schema = ServiceSchema {
-            name: name.to_owned(),
+            name: (*name).to_owned(),
             kind: service.kind,
-            deployment: id,
+            deployment: *id,
             revision: service.revision,
             handlers: handlers.collect(),
         };
-        (name.to_owned(), schema)
+        ((*name).to_owned(), schema)
     });
-    let deployments = records
-        .iter()
-        .map(|(id, record)| (*id, build_deployment(*id, record, config.protocol_version_max)));
+    let deployments = records.iter().map(|(id, record)| {
+        let former = former(record, &latest, &config.defaults);
+        let schema = build_deployment(*id, record, config.protocol_version_max);
+        (*id, DeploymentSchema { former, ..schema })
+    });
     Schema { services: services.collect(), deployments: deployments.collect(), rules }
 }
 
@@ -60,6 +65,28 @@ fn build_handler(
         input: input_rule(handler.input.as_ref()),
         output: output_rule(handler.output.as_ref()),
     }
+}
+
+/// What a deployment has that the latest revisions lack: started work may need it.
+fn former(
+    record: &DeploymentRecord,
+    latest: &BTreeMap<&str, (DeploymentId, &ServiceRecord)>,
+    defaults: &OptionDefaults,
+) -> BTreeMap<String, BTreeMap<String, HandlerOptions>> {
+    let services = record.services.iter().map(|(name, service)| {
+        let is_former = |handler: &str| {
+            let newest = latest.get(name.as_str());
+            newest.is_none_or(|(_, newest)| !newest.handlers.contains_key(handler))
+        };
+        let former = service.handlers.iter().filter(|(handler, _)| is_former(handler));
+        let former = former.map(|(name, handler)| {
+            let options =
+                options::resolve(handler.kind, &handler.options, &service.options(), defaults);
+            (name.clone(), options)
+        });
+        (name.clone(), former.collect::<BTreeMap<_, _>>())
+    });
+    services.filter(|(_, handlers)| !handlers.is_empty()).collect()
 }
 
 /// What the ingress accepts. A declared input without a content type means no input, unless it is
@@ -115,5 +142,6 @@ fn build_deployment(
         protocol_version: protocol_version.max(record.protocol_version_min),
         headers: record.headers.clone(),
         services: record.services.keys().cloned().collect(),
+        former: BTreeMap::new(),
     }
 }

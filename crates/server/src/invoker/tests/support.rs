@@ -112,6 +112,7 @@ impl Rig {
             protocol_version: 7,
             headers: vec![("x-gateway".to_owned(), "open".to_owned())],
             services: Vec::new(),
+            former: std::collections::BTreeMap::new(),
         };
         Rig { invoker, schema, mails }
     }

@@ -220,6 +220,7 @@ pub(super) fn schema() -> Schema {
         protocol_version: 7,
         headers: Vec::new(),
         services: vec![service.name.clone()],
+        former: BTreeMap::new(),
     };
     Schema {
         services: BTreeMap::from([(service.name.clone(), service)]),

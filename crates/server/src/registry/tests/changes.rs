@@ -208,3 +208,20 @@ async fn only_what_is_drained_is_removed() {
     bench.registry.remove(old, false).await.expect("nothing needs it");
     assert!(bench.registry.get(old).is_none());
 }
+
+/// What has started on an old revision needs its options there, whatever the latest one lacks.
+#[tokio::test]
+async fn handlers_that_the_latest_revision_lacks_keep_their_options() {
+    let bench = Bench::new();
+    let handlers = json!([{"name": "h"}, {"name": "i", "abortTimeout": 5000}]);
+    bench.serve(A, json!([service("S", json!({"handlers": handlers}))]));
+    bench.serve(B, json!([service("S", json!({}))]));
+    let old = bench.register(json!({"uri": A})).await;
+    assert!(bench.registry.schema().borrow().deployments[&old].former.is_empty());
+    let new = bench.register(json!({"uri": B})).await;
+    let schema = bench.registry.schema().borrow().clone();
+    let former: Vec<&String> = schema.deployments[&old].former["S"].keys().collect();
+    assert_eq!(former, ["i"]);
+    assert_eq!(schema.options("S", "i", Some(old)).map(|o| o.abort_timeout_ms), Some(5_000));
+    assert!(schema.options("S", "i", Some(new)).is_none());
+}
