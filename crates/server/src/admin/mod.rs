@@ -7,6 +7,7 @@
 //! | `/deployments…` | `deployments` |
 //! | `/services…` | `services` |
 //! | `/services/{service}/state` | `state` |
+//! | `/services/{service}/openapi` | `openapi` |
 //! | `/invocations/{id}…` | `invocations` |
 //! | `/limits/rules…` | `rules` |
 //! | `/query` | `query` |
@@ -22,6 +23,7 @@ mod access;
 mod deployments;
 mod invocations;
 mod metrics;
+mod openapi;
 mod problem;
 mod query;
 mod rules;
@@ -110,6 +112,7 @@ fn routes() -> Router<Admin> {
         .route("/services", get(services::list))
         .route("/services/{service}", get(services::one).patch(services::patch))
         .route("/services/{service}/state", get(state::read).post(state::replace))
+        .route("/services/{service}/openapi", get(openapi::service))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations/{invocation}", delete(invocations::delete))
