@@ -15,8 +15,11 @@ mod state;
 mod unused;
 mod wait;
 
-use reveille_engine::identity;
-use reveille_engine::keys::{self, Instance};
+use reveille_engine::{
+    identity,
+    keys::{self, Instance},
+    tx::EngineError,
+};
 use reveille_protocol::id::InvocationId;
 
 use crate::{
@@ -86,7 +89,17 @@ fn partition_of_key(world: &World, key: &str) -> u16 {
     partition_of(world, id)
 }
 
+/// The invocation whose id stands in a row key behind its tag.
+fn id_in_key(key: &[u8]) -> Result<InvocationId, EngineError> {
+    let id = key.get(1..).and_then(keys::parse_id);
+    id.ok_or_else(|| EngineError::corrupt(key, "no invocation id behind the tag"))
+}
+
 /// Scope, service and key, as they stand at the start of a row key behind its tag; and where they end.
+fn instance_in_key(key: &[u8]) -> Result<(Instance<'_>, usize), EngineError> {
+    split_instance(key).ok_or_else(|| EngineError::corrupt(key, "no instance behind the tag"))
+}
+
 fn split_instance(key: &[u8]) -> Option<(Instance<'_>, usize)> {
     let (scope, at) = match key.get(1..3)? {
         [0xFF, 0xFF] => split_name(key, 3).map(|(scope, at)| (Some(scope), at))?,

@@ -1,5 +1,6 @@
 //! Queries over a store whose rows are known, in both forms, within limits.
 
+mod corrupt;
 mod dialect;
 mod entries;
 mod fixture;

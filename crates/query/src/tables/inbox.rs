@@ -3,10 +3,12 @@
 use reveille_engine::{
     keys::{self, tag},
     record::{InvocationRecord, LockRecord, decode},
+    tx::EngineError,
 };
+use reveille_protocol::id::InvocationId;
 use reveille_store::PartitionId;
 
-use super::{partition_of, split_instance, state};
+use super::{instance_in_key, partition_of, state};
 use crate::{
     cell::{
         Cell,
@@ -59,39 +61,40 @@ fn open(world: &World, filter: &Filter, tag: u8) -> Rows {
     let scan = state::scan(world, filter, tag);
     let world = world.clone();
     Box::new(scan.filter_map(move |stored| {
-        stored
-            .map(|stored| {
-                let row = Entry { world: world.clone(), stored };
-                // A lock row stays while edits or others wait, also when nobody holds it.
-                row.invocation().is_some().then(|| Box::new(row) as Box<dyn Row>)
-            })
-            .transpose()
+        let row = stored.and_then(|stored| {
+            let invocation = invocation(&stored)?;
+            Ok(invocation.map(|invocation| {
+                Box::new(Entry { world: world.clone(), stored, invocation }) as Box<dyn Row>
+            }))
+        });
+        row.transpose()
     }))
+}
+
+/// Who holds the key, or waits at this place. A lock row stays while edits or others wait, also when
+/// nobody holds it.
+fn invocation(Stored { key, value, .. }: &Stored) -> Result<Option<InvocationId>, EngineError> {
+    let holder = match key.first() {
+        Some(&tag::LOCK) => decode::<LockRecord>(key, value)?.holder,
+        _ => value.clone(),
+    };
+    if holder.is_empty() {
+        return Ok(None);
+    }
+    let id = keys::parse_id(&holder);
+    id.map(Some).ok_or_else(|| EngineError::corrupt(key, "what it names is no invocation id"))
 }
 
 struct Entry {
     world: World,
     stored: Stored,
+    invocation: InvocationId,
 }
 
 impl Entry {
-    fn is_lock(&self) -> bool {
-        self.stored.key.first() == Some(&tag::LOCK)
-    }
-
-    /// Who holds the key, or waits at this place.
-    fn invocation(&self) -> Option<reveille_protocol::id::InvocationId> {
-        if self.is_lock() {
-            let lock: LockRecord = decode(&self.stored.key, &self.stored.value).ok()?;
-            return keys::parse_id(&lock.holder);
-        }
-        keys::parse_id(&self.stored.value)
-    }
-
     fn record(&self) -> Result<Option<InvocationRecord>, QueryError> {
-        let Some(id) = self.invocation() else { return Ok(None) };
-        let key = keys::invocation(id);
-        let partition = PartitionId(partition_of(&self.world, id));
+        let key = keys::invocation(self.invocation);
+        let partition = PartitionId(partition_of(&self.world, self.invocation));
         let value = self.world.snapshot.get(partition, &key)?;
         Ok(value.map(|value| decode(&key, &value)).transpose()?)
     }
@@ -99,16 +102,14 @@ impl Entry {
 
 impl Row for Entry {
     fn cell(&self, column: &'static str) -> Result<Cell, QueryError> {
-        let Some((instance, at)) = split_instance(&self.stored.key) else { return Ok(Cell::Null) };
+        let (instance, at) = instance_in_key(&self.stored.key)?;
         Ok(match column {
             "partition_key" => state::partition_key(instance),
             "scope" => Cell::some(instance.scope, Cell::text),
             "service_name" => Cell::text(instance.service),
             "service_key" => Cell::text(instance.key),
             "lock_name" => Cell::text(format!("{}/{}", instance.service, instance.key)),
-            "id" | "invocation_id" | "acquired_by" => {
-                Cell::some(self.invocation(), |id| Cell::text(id.to_string()))
-            }
+            "id" | "invocation_id" | "acquired_by" => Cell::text(self.invocation.to_string()),
             "sequence_number" => {
                 let position = self.stored.key.get(at..).and_then(|rest| rest.try_into().ok());
                 Cell::some(position, |position| Cell::Number(u64::from_be_bytes(position)))

@@ -4,6 +4,7 @@ use reveille_engine::{
     command::{AttemptId, Millis},
     keys::{self, tag},
     record::{InvocationRecord, JournalEntry, Kind, Origin, Status, StoredFailure, decode},
+    tx::EngineError,
 };
 use reveille_protocol::{
     frame::MessageType,
@@ -13,7 +14,7 @@ use reveille_protocol::{
 use reveille_store::PartitionId;
 use serde_json::{Value, json};
 
-use super::{columns, nothing, of_invocation, partition_of, target};
+use super::{columns, id_in_key, nothing, of_invocation, partition_of, target};
 use crate::{
     cell::Cell,
     error::QueryError,
@@ -76,8 +77,7 @@ fn attempted(world: &World) -> Rows {
     let world = world.clone();
     Box::new(scan.filter_map(move |mark| {
         let stored = mark.and_then(|mark| {
-            let Some(id) = mark.key.get(1..).and_then(keys::parse_id) else { return Ok(None) };
-            let key = keys::invocation(id);
+            let key = keys::invocation(id_in_key(&mark.key)?);
             let value = world.snapshot.get(mark.partition, &key)?;
             Ok(value.map(|value| Stored { partition: mark.partition, key, value }))
         });
@@ -92,7 +92,7 @@ fn read(
 ) -> Result<Option<Box<dyn Row>>, QueryError> {
     let stored = stored?;
     let record: InvocationRecord = decode(&stored.key, &stored.value)?;
-    let Some(id) = stored.key.get(1..).and_then(keys::parse_id) else { return Ok(None) };
+    let id = id_in_key(&stored.key)?;
     let invocation =
         Invocation { world: world.clone(), partition: stored.partition, id, record, view };
     // What is past its retention is gone, whether it was cleared away yet or not.
@@ -213,11 +213,12 @@ impl Invocation {
         let key = keys::journal(self.id, index);
         let Some(value) = self.world.snapshot.get(self.partition, &key)? else { return Ok(None) };
         let entry = JournalEntry::decode(&key, &value)?;
-        let output: Option<OutputCommand> = entry.frame.decode().ok();
-        Ok(output.and_then(|output| match output.result {
+        let output: Result<OutputCommand, _> = entry.frame.decode();
+        let output = output.map_err(|error| EngineError::corrupt(&key, &error.to_string()))?;
+        Ok(match output.result {
             Some(output_command::Result::Failure(failure)) => Some(failure),
             _ => None,
-        }))
+        })
     }
 
     fn origin(&self, column: &str) -> Result<Cell, QueryError> {

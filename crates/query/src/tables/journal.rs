@@ -4,6 +4,7 @@ use reveille_engine::{
     event::{Event, EventKind},
     keys::{self, tag},
     record::JournalEntry,
+    tx::EngineError,
 };
 use reveille_protocol::{
     frame::MessageType,
@@ -13,7 +14,7 @@ use reveille_protocol::{
 use reveille_store::PartitionId;
 use serde_json::json;
 
-use super::{entry_json, hidden, invocation::command_name, nothing};
+use super::{entry_json, hidden, id_in_key, invocation::command_name, nothing};
 use crate::{
     cell::{
         Cell,
@@ -53,7 +54,10 @@ pub(super) const JOURNAL: Table = Table {
     keys: &["id", "partition_key"],
     open: |world, filter| {
         of_invocation(world, filter, tag::JOURNAL, |world, id, stored| {
-            let index = stored.key.last_chunk().copied().map_or(0, u32::from_be_bytes);
+            let index = stored.key.get(1 + 24..).and_then(|index| index.try_into().ok());
+            let index = index.map(u32::from_be_bytes).ok_or_else(|| {
+                EngineError::corrupt(&stored.key, "no index behind the invocation id")
+            })?;
             let entry = JournalEntry::decode(&stored.key, &stored.value)?;
             let (world, partition) = (world.clone(), stored.partition);
             Ok(Box::new(Entry { world, partition, id, index, entry }))
@@ -85,13 +89,9 @@ type Read = fn(&World, InvocationId, &Stored) -> Result<Box<dyn Row>, QueryError
 fn of_invocation(world: &World, filter: &Filter, tag: u8, read: Read) -> Rows {
     let Some(scan) = super::of_invocation(world, filter, tag) else { return nothing() };
     let world = world.clone();
-    Box::new(scan.filter_map(move |stored| {
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(error) => return Some(Err(error)),
-        };
-        let id = keys::parse_id(stored.key.get(1..)?)?;
-        Some(read(&world, id, &stored))
+    Box::new(scan.map(move |stored| {
+        let stored = stored?;
+        read(&world, id_in_key(&stored.key)?, &stored)
     }))
 }
 

@@ -5,7 +5,7 @@ use reveille_engine::{
     record::{PromiseRecord, decode},
 };
 
-use super::{split_instance, state};
+use super::{instance_in_key, state};
 use crate::{
     cell::{
         Cell,
@@ -48,7 +48,7 @@ struct Entry {
 
 impl Row for Entry {
     fn cell(&self, column: &'static str) -> Result<Cell, QueryError> {
-        let Some((instance, at)) = split_instance(&self.stored.key) else { return Ok(Cell::Null) };
+        let (instance, at) = instance_in_key(&self.stored.key)?;
         let result = self.record.result.as_ref();
         let value = result.filter(|result| result.failure.is_none()).map(|result| &result.value);
         let failure = result.and_then(|result| result.failure.as_ref());

@@ -3,7 +3,7 @@
 use reveille_engine::keys::{self, Instance, tag};
 use reveille_protocol::id::InvocationId;
 
-use super::{partition_of_filter, partition_of_key, split_instance};
+use super::{instance_in_key, partition_of_filter, partition_of_key};
 use crate::{
     cell::{
         Cell,
@@ -67,7 +67,7 @@ struct Entry(Stored);
 
 impl Row for Entry {
     fn cell(&self, column: &'static str) -> Result<Cell, QueryError> {
-        let Some((instance, at)) = split_instance(&self.0.key) else { return Ok(Cell::Null) };
+        let (instance, at) = instance_in_key(&self.0.key)?;
         let name = &self.0.key[at..];
         let value = &self.0.value;
         Ok(match column {

@@ -56,7 +56,20 @@ pub fn world(count: u64) -> World {
     if count > 0 {
         keyed(&mut batches);
     }
-    for (partition, batch) in (0..).map(PartitionId).zip(&batches) {
+    seen(&store, &batches)
+}
+
+/// A store with these rows alone, in its first partition.
+pub fn world_of(rows: &[(Bytes, Bytes)]) -> World {
+    let mut batches = [Batch::default(), Batch::default()];
+    for (key, value) in rows {
+        batches[0].put(key.clone(), value.clone());
+    }
+    seen(&MemoryStore::new(PARTITIONS), &batches)
+}
+
+fn seen(store: &MemoryStore, batches: &[Batch; 2]) -> World {
+    for (partition, batch) in (0..).map(PartitionId).zip(batches) {
         let lease = store.acquire(partition).expect("acquire");
         let commit = Commit { partition, epoch: lease.epoch, seq: lease.last_seq + 1, batch };
         store.commit(&[commit]).remove(0).expect("commit");
