@@ -21,6 +21,9 @@ use tokio::{
     net::TcpStream,
 };
 
+/// One segment of a path, or a value of a query.
+pub use reveille_protocol::text::percent as segment;
+
 use crate::operator::Usage;
 
 /// Longest time to open a connection.
@@ -312,20 +315,6 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// Encodes a text as one segment of a path, or as a value of a query.
-pub fn segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,15 +341,6 @@ mod tests {
         ] {
             let Usage(text) = Client::new(given, HERE).expect_err(given);
             assert!(text.contains(part) && text.contains("another port"), "{text}");
-        }
-    }
-
-    #[test]
-    fn segments() {
-        for (text, expected) in
-            [("a-b_c.d~e", "a-b_c.d~e"), ("a/b c%", "a%2Fb%20c%25"), ("ü", "%C3%BC")]
-        {
-            assert_eq!(segment(text), expected);
         }
     }
 }

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use reveille_protocol::frame::MessageType;
 use reveille_protocol::id::InvocationId;
 use reveille_protocol::message::{Notification, notification};
+use reveille_protocol::text::hex;
 
 use crate::command::Caller;
-use crate::event;
 use crate::keys::{self, Timer, TimerKind, tag};
 use crate::message::Message;
 use crate::record::{
@@ -104,7 +104,7 @@ impl Tables {
         let (id, record) = (invocation.id, &invocation.record);
         self.check_journal(invocation)?;
         let events = self.of(tag::EVENT, id).into_iter().map(|(key, _)| last_number(key));
-        if !events.eq(event::kept(record.events_total)) {
+        if !events.eq(crate::event::kept(record.events_total)) {
             return Err(format!(
                 "other events than the {} recorded ones ask for",
                 record.events_total
@@ -392,9 +392,6 @@ fn last_number(key: &[u8]) -> u32 {
 }
 
 fn finding(text: &str, key: &[u8]) -> String {
-    let mut shown = format!("{text} row ");
-    shown.extend(key.first().map(|tag| char::from(*tag)));
-    shown.push(':');
-    shown.extend(key.iter().skip(1).map(|byte| format!("{byte:02x}")));
-    shown
+    let (tag, rest) = key.split_first().unwrap_or((&b'?', &[]));
+    format!("{text} row {}:{}", char::from(*tag), hex(rest))
 }

@@ -8,7 +8,7 @@
 //!   that nobody will ever see.
 
 use bytes::Bytes;
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::{id::InvocationId, text};
 use twox_hash::XxHash3_64;
 
 use crate::command::{AttemptId, Millis};
@@ -91,12 +91,7 @@ impl TraceContext {
 
     /// The trace id as 32 hex digits.
     pub fn trace_id_text(&self) -> String {
-        use std::fmt::Write;
-        let mut text = String::with_capacity(32);
-        for byte in &self.trace_id {
-            write!(text, "{byte:02x}").expect("a String takes everything");
-        }
-        text
+        text::hex(&self.trace_id)
     }
 
     /// The context of whatever an attempt causes: what the deployment is sent, and its calls.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::{id::InvocationId, text::hex};
 
 use crate::command::{AttemptId, Millis, PartitionNumber};
 use crate::effect::Effect;
@@ -58,7 +58,7 @@ impl EngineError {
         if let Some((tag, rest)) = key.split_first() {
             text.push(char::from(*tag));
             text.push(':');
-            text.extend(rest.iter().map(|byte| format!("{byte:02x}")));
+            text.push_str(&hex(rest));
         }
         EngineError::Corrupt { key: text, detail: detail.to_owned() }
     }

@@ -2,7 +2,8 @@
 //!
 //! Pure codecs, shared by the server, the engine and the endpoint: bytes in, typed values out.
 //! - Owns: the message table ([`frame::MessageType`]), the message shapes ([`message`]), the text
-//!   forms of identifiers ([`id`]), the discovery manifest ([`manifest`]) and its checks.
+//!   forms of identifiers ([`id`]) and of what else more than one crate prints ([`text`]), the discovery
+//!   manifest ([`manifest`]) and its checks.
 //! - Does not own: the order in which messages may appear (engine), connections (server).
 //! - Invariant: nothing here panics on input, whatever the bytes.
 //!
@@ -13,4 +14,5 @@ pub mod id;
 pub mod manifest;
 pub mod message;
 pub mod signal;
+pub mod text;
 pub mod version;

@@ -12,6 +12,7 @@ use arrow_array::{
 };
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
+use reveille_protocol::text::hex;
 use rusqlite::{Rows, types::Value};
 
 use crate::{
@@ -207,7 +208,7 @@ fn string(value: &Value) -> Option<String> {
         Value::Text(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Real(number) => Some(number.to_string()),
-        Value::Blob(bytes) => Some(text::hex(bytes)),
+        Value::Blob(bytes) => Some(hex(bytes)),
     }
 }
 

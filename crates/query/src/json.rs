@@ -1,5 +1,6 @@
 //! Answers as JSON.
 
+use reveille_protocol::text::hex;
 use rusqlite::{Rows, types::ValueRef};
 use serde_json::Value;
 
@@ -7,7 +8,6 @@ use crate::{
     cell::Type,
     error::QueryError,
     run::{Column, Sink},
-    text,
 };
 
 /// Size of the pieces that are handed on, in bytes.
@@ -63,6 +63,6 @@ fn json(value: ValueRef<'_>, ty: Option<Type>) -> Option<String> {
             String::from_utf8_lossy(text).into_owned()
         }
         (ValueRef::Text(text), _) => Value::from(String::from_utf8_lossy(text)).to_string(),
-        (ValueRef::Blob(bytes), _) => format!("\"{}\"", text::hex(bytes)),
+        (ValueRef::Blob(bytes), _) => format!("\"{}\"", hex(bytes)),
     })
 }

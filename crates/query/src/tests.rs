@@ -192,7 +192,7 @@ fn secrets_of_awakeables_are_in_no_table() {
     for table in crate::tables::ALL {
         let rows = query(&world, &format!("select * from {}", table.name)).expect(table.name);
         let text = rows.to_string();
-        let raw = text.contains(&crate::text::hex(fixture::SECRET.as_bytes()));
+        let raw = text.contains(&reveille_protocol::text::hex(fixture::SECRET.as_bytes()));
         assert!(!text.contains(fixture::SECRET) && !raw, "{}: {text}", table.name);
     }
 }

@@ -7,13 +7,14 @@
 //! - Invariant: how long a check takes does not depend on how much of a token is right, nor on which
 //!   hash it matches.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use reveille_protocol::text::hex;
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq as _;
 
@@ -155,11 +156,7 @@ pub fn token(random: &[u8; 32]) -> String {
 
 /// The hash of a token as settings hold it.
 pub fn hash(token: &str) -> String {
-    let mut text = HASH_PREFIX.to_owned();
-    for byte in digest(&SHA256, token.as_bytes()).as_ref() {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
+    format!("{HASH_PREFIX}{}", hex(digest(&SHA256, token.as_bytes()).as_ref()))
 }
 
 #[cfg(test)]

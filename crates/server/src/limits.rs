@@ -226,9 +226,6 @@ pub const QUERY_MEMORY_BYTES_DEFAULT: usize = 128 << 20;
 /// Time that one flush may take before a line says so.
 pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
 
-/// Time that a read of rows may keep a partition before a line says so.
-pub const SLOW_SCAN: Duration = Duration::from_millis(500);
-
 /// Time that a query may take before a line says so.
 pub const SLOW_QUERY: Duration = Duration::from_secs(5);
 

@@ -26,6 +26,7 @@ mod metrics;
 mod openapi;
 mod problem;
 mod query;
+mod reading;
 mod rules;
 mod services;
 mod simple;
@@ -63,7 +64,7 @@ pub struct Admin {
     pub registry: Registry,
     /// Invocations.
     pub partitions: Partitions,
-    /// For its sizes.
+    /// For its sizes, and to read what is committed.
     pub store: Arc<dyn Store>,
     /// Where callers connect, as a URI with a slash at the end.
     pub ingress_endpoint: String,

@@ -29,8 +29,8 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{Admin, wait_list::now_ms};
-use crate::{config::ServerConfig, limits, metrics::seldom::Seldom};
+use super::Admin;
+use crate::{config::ServerConfig, limits, metrics::seldom::Seldom, text::time};
 
 /// What queries need: where to read, and how much of it.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ pub(super) async fn query(
         let begun = Instant::now();
         let world = store
             .snapshot()
-            .map(|snapshot| World::new(snapshot, Arc::new(catalog), attempts, now_ms()));
+            .map(|snapshot| World::new(snapshot, Arc::new(catalog), attempts, time::now()));
         let done = world
             .map_err(QueryError::from)
             .and_then(|world| answer(&world, &request.query, format, limits, &sender));

@@ -5,11 +5,7 @@
 //! - Invariant: a version that was made here is checked; one of another origin cannot be, and counts as
 //!   absent, unless it is that of a key without state.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, fmt};
 
 use axum::{
     Json,
@@ -32,13 +28,19 @@ use reveille_engine::{
     tx::Invocation,
 };
 use reveille_protocol::id::InvocationId;
+use reveille_store::{PartitionId, Snapshot};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{SeqAccess, Visitor},
 };
 
-use super::{Admin, invocations::refusal, problem::Problem};
-use crate::limits;
+use super::{
+    Admin,
+    invocations::refusal,
+    problem::Problem,
+    reading::{Unreadable, over_snapshot},
+};
+use crate::{limits, text::time};
 
 /// In front of every version that is made here.
 const VERSION_PREFIX: &str = "sv1_";
@@ -108,17 +110,33 @@ pub(super) async fn read(
     check_stateful(&admin, &service)?;
     check_name("key", &query.key)?;
     let scope = check_scope(query.scope)?;
-    let instance = Instance { scope: scope.as_deref(), service: &service, key: &query.key };
-    let place = place_of(scope.as_deref().unwrap_or(&query.key));
-    let partition = identity::partition_of(place, admin.partitions.count());
+    let key = query.key.clone();
+    let read = move |snapshot: &dyn Snapshot| {
+        let instance = Instance { scope: scope.as_deref(), service: &service, key: &query.key };
+        read_instance(snapshot, instance)
+    };
+    let Some(shown) = over_snapshot(&admin.store, read).await? else {
+        let most = limits::STATE_ENTRIES_SHOWN;
+        let text = format!("the state of '{key}' has more than {most} entries");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+    };
+    Ok(Json(shown))
+}
+
+/// Reads the state of a key; `None` when it has too many entries to be shown.
+fn read_instance(
+    snapshot: &dyn Snapshot,
+    instance: Instance<'_>,
+) -> Result<Option<Shown>, Unreadable> {
+    let place = place_of(instance.scope.unwrap_or(instance.key));
+    let partition = PartitionId(identity::partition_of(place, snapshot.partition_count()));
     let (start, end) = keys::of_instance_range(tag::STATE, instance);
     let most = limits::STATE_ENTRIES_SHOWN;
-    let mut rows = admin.partitions.scan(partition, start, end, most + 1).await?;
+    let mut rows = snapshot.scan(partition, &start, &end, most + 1)?;
     if rows.len() > most {
-        let text = format!("the state of '{service}/{}' has more than {most} entries", query.key);
-        return Err(Problem::new(StatusCode::BAD_REQUEST, text));
+        return Ok(None);
     }
-    if !rows.is_empty() && is_expired(&admin, partition, instance).await? {
+    if !rows.is_empty() && is_expired(snapshot, partition, instance)? {
         rows.clear();
     }
     let len = keys::instance_prefix_len(instance);
@@ -126,26 +144,20 @@ pub(super) async fn read(
     let state = rows.iter().map(|(key, value)| {
         (String::from_utf8_lossy(&key[len..]).into_owned(), STANDARD.encode(value))
     });
-    Ok(Json(Shown { version: show_version(version), state: state.collect() }))
+    Ok(Some(Shown { version: show_version(version), state: state.collect() }))
 }
 
 /// True when the state belongs to a workflow run whose retention is over: it is gone when read.
-async fn is_expired(
-    admin: &Admin,
-    partition: u16,
+fn is_expired(
+    snapshot: &dyn Snapshot,
+    partition: PartitionId,
     instance: Instance<'_>,
-) -> Result<bool, Problem> {
+) -> Result<bool, Unreadable> {
     let id = identity::workflow_run_id(instance.scope, instance.service, instance.key);
-    let (start, end) = keys::of_invocation(tag::INVOCATION, id);
-    let found = admin.partitions.scan(partition, start, end, 1).await?;
-    let Some((key, value)) = found.first() else { return Ok(false) };
-    let record: InvocationRecord = decode(key, value).map_err(|error| {
-        tracing::error!(%error, "a state was not shown");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable record, see the log")
-    })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    Ok(retention::is_over(&Invocation { id, record }, now))
+    let key = keys::invocation(id);
+    let Some(value) = snapshot.get(partition, &key)? else { return Ok(false) };
+    let record: InvocationRecord = decode(&key, &value)?;
+    Ok(retention::is_over(&Invocation { id, record }, time::now()))
 }
 
 fn check_stateful(admin: &Admin, service: &str) -> Result<(), Problem> {

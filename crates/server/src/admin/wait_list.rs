@@ -5,19 +5,19 @@
 //! - Invariant: a secret is never shown; a page examines a bounded number of rows, and following
 //!   `next` to its end shows every wait that was there all the time exactly once.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::{
     Json,
     extract::{Query, State},
     http::StatusCode,
 };
 use reveille_engine::wait::{WaitKind, WaitRow};
+use reveille_store::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Admin,
     problem::Problem,
+    reading::{Unreadable, over_snapshot},
     wait_merge::{Cursor, Merge},
 };
 use crate::{
@@ -75,13 +75,17 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<WaitPage>, Problem> {
-    let filter = Filter::parse(query, now_ms())?;
-    let mut merge = Merge::start(admin.partitions, filter.after.as_ref(), filter.since_max).await?;
+    let filter = Filter::parse(query, time::now())?;
+    over_snapshot(&admin.store, move |snapshot| page(snapshot, &filter)).await.map(Json)
+}
+
+fn page(snapshot: &dyn Snapshot, filter: &Filter) -> Result<WaitPage, Unreadable> {
+    let mut merge = Merge::start(snapshot, filter.after.as_ref(), filter.since_max)?;
     let mut waits = Vec::new();
     let mut last = None;
     let mut examined = 0;
     while waits.len() < filter.limit && examined < limits::WAIT_ROWS_EXAMINED {
-        let Some((cursor, row)) = merge.next().await? else { break };
+        let Some((cursor, row)) = merge.next()? else { break };
         examined += 1;
         last = Some(cursor);
         if filter.matches(&row) {
@@ -89,7 +93,7 @@ pub(super) async fn list(
         }
     }
     let next = if merge.is_done() { None } else { last.map(|cursor| cursor.encode()) };
-    Ok(Json(WaitPage { waits, next }))
+    Ok(WaitPage { waits, next })
 }
 
 impl Filter {
@@ -166,9 +170,4 @@ fn show(row: WaitRow) -> Wait {
 fn invalid(parameter: &str, reason: &str) -> Problem {
     let message = format!("The query parameter '{parameter}' is invalid. Reason: {reason}");
     Problem::new(StatusCode::BAD_REQUEST, message)
-}
-
-pub(super) fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,14 +10,13 @@ use std::{
     collections::{BinaryHeap, VecDeque},
 };
 
-use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use reveille_engine::{keys, wait::WaitRow};
-use tokio::task::JoinSet;
+use reveille_store::{PartitionId, Snapshot};
 
-use super::problem::Problem;
-use crate::{limits, partition::Partitions};
+use super::reading::Unreadable;
+use crate::limits;
 
 /// The place of one wait in the order. Its text form is opaque to clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +27,8 @@ pub(super) struct Cursor {
 }
 
 /// Hands out the waits of all partitions in order.
-pub(super) struct Merge {
-    partitions: Partitions,
+pub(super) struct Merge<'a> {
+    snapshot: &'a dyn Snapshot,
     /// Behind the last wait that is wanted; the same in every partition.
     end: Bytes,
     sources: Vec<Source>,
@@ -75,46 +74,37 @@ impl Cursor {
     }
 }
 
-impl Merge {
+impl<'a> Merge<'a> {
     /// Reads the first rows of every partition: those after `after` that began at `since_max` or
     /// before.
-    pub(super) async fn start(
-        partitions: Partitions,
+    pub(super) fn start(
+        snapshot: &'a dyn Snapshot,
         after: Option<&Cursor>,
         since_max: u64,
-    ) -> Result<Merge, Problem> {
+    ) -> Result<Merge<'a>, Unreadable> {
         let end = keys::wait_range(since_max.saturating_add(1)).0;
-        let mut reads = JoinSet::new();
-        for partition in 0..partitions.count() {
-            let start = match after {
-                Some(cursor) => cursor.start_in(partition),
-                None => keys::wait_range(0).0,
-            };
-            let (partitions, end) = (partitions.clone(), end.clone());
-            reads.spawn(async move { (partition, read(&partitions, partition, start, end).await) });
-        }
-        let mut sources = Vec::new();
-        sources.resize_with(usize::from(partitions.count()), || None);
-        for (partition, source) in reads.join_all().await {
-            sources[usize::from(partition)] = Some(source?);
-        }
-        let sources: Vec<Source> = sources.into_iter().flatten().collect();
+        let start = |partition| match after {
+            Some(cursor) => cursor.start_in(partition),
+            None => keys::wait_range(0).0,
+        };
+        let sources = (0..snapshot.partition_count())
+            .map(|partition| Source::read(snapshot, partition, &start(partition), &end))
+            .collect::<Result<Vec<Source>, Unreadable>>()?;
         let heads = sources.iter().enumerate();
         let heads = heads.filter_map(|(number, source)| source.head().map(|since| (since, number)));
         let heads = heads.map(Reverse).collect();
-        Ok(Merge { partitions, end, sources, heads })
+        Ok(Merge { snapshot, end, sources, heads })
     }
 
     /// Takes the next wait.
-    pub(super) async fn next(&mut self) -> Result<Option<(Cursor, WaitRow)>, Problem> {
+    pub(super) fn next(&mut self) -> Result<Option<(Cursor, WaitRow)>, Unreadable> {
         let Some(Reverse((since, number))) = self.heads.pop() else { return Ok(None) };
         let partition = u16::try_from(number).expect("partition numbers are u16");
         let Some((key, row)) = self.sources[number].rows.pop_front() else { return Ok(None) };
         if self.sources[number].rows.is_empty()
             && let Some(start) = self.sources[number].rest.take()
         {
-            let end = self.end.clone();
-            self.sources[number] = read(&self.partitions, partition, start, end).await?;
+            self.sources[number] = Source::read(self.snapshot, partition, &start, &self.end)?;
         }
         if let Some(since) = self.sources[number].head() {
             self.heads.push(Reverse((since, number)));
@@ -129,30 +119,26 @@ impl Merge {
 }
 
 impl Source {
+    fn read(
+        snapshot: &dyn Snapshot,
+        partition: u16,
+        start: &[u8],
+        end: &[u8],
+    ) -> Result<Source, Unreadable> {
+        let most = limits::WAIT_ROWS_PER_SCAN;
+        let found = snapshot.scan(PartitionId(partition), start, end, most)?;
+        let rest = found.last().filter(|_| found.len() == most).map(|(key, _)| successor(key));
+        let mut rows = VecDeque::with_capacity(found.len());
+        for (key, value) in found {
+            let row = WaitRow::decode(&key, &value)?;
+            rows.push_back((key, row));
+        }
+        Ok(Source { rows, rest })
+    }
+
     fn head(&self) -> Option<u64> {
         self.rows.front().map(|(_, row)| row.since)
     }
-}
-
-async fn read(
-    partitions: &Partitions,
-    partition: u16,
-    start: Bytes,
-    end: Bytes,
-) -> Result<Source, Problem> {
-    let rows = partitions.scan(partition, start, end, limits::WAIT_ROWS_PER_SCAN).await?;
-    let full = rows.len() == limits::WAIT_ROWS_PER_SCAN;
-    let rest = rows.last().filter(|_| full).map(|(key, _)| successor(key));
-    let mut decoded = VecDeque::with_capacity(rows.len());
-    for (key, value) in rows {
-        let row = WaitRow::decode(&key, &value).map_err(|error| {
-            tracing::error!(partition, %error, "a stored wait cannot be read");
-            let message = format!("a wait of partition {partition} cannot be read, see the log");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, message)
-        })?;
-        decoded.push_back((key, row));
-    }
-    Ok(Source { rows: decoded, rest })
 }
 
 /// The smallest key above this one.

@@ -10,6 +10,7 @@ use reveille_engine::effect::AttemptStart;
 use reveille_engine::schema::DeploymentSchema;
 use reveille_engine::trace::TraceContext;
 use reveille_protocol::id::InvocationId;
+use reveille_protocol::text::percent;
 
 use super::connect::Address;
 use super::failure;
@@ -95,7 +96,7 @@ impl Call {
         let id = HeaderValue::try_from(self.id.to_string()).map_err(|e| e.to_string())?;
         headers.insert(HeaderName::from_static("x-restate-invocation-id"), id);
         if let Some(key) = &self.key {
-            let key = HeaderValue::try_from(percent_encode(key)).map_err(|e| e.to_string())?;
+            let key = HeaderValue::try_from(percent(key)).map_err(|e| e.to_string())?;
             headers.insert(HeaderName::from_static("x-restate-service-key"), key);
         }
         if let Some(trace) = &self.trace {
@@ -144,32 +145,4 @@ pub(super) fn request(
     let mut request = builder.body(()).map_err(|error| error.to_string())?;
     *request.headers_mut() = headers;
     Ok(request)
-}
-
-/// Encodes a key for a header: everything but unreserved characters of RFC 3986.
-fn percent_encode(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => write!(out, "%{byte:02X}").expect("a String takes everything"),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_percent_encoded() {
-        for (key, expected) in [("é x", "%C3%A9%20x"), ("a-b_c.d~9", "a-b_c.d~9"), ("/%", "%2F%25")]
-        {
-            assert_eq!(percent_encode(key), expected);
-        }
-    }
 }

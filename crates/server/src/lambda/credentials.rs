@@ -7,6 +7,7 @@
 
 use std::{env, fmt, time::Duration};
 
+use reveille_protocol::text::percent;
 use tokio::time::Instant;
 
 /// Who signs.
@@ -76,15 +77,7 @@ pub(super) fn endpoint(service: &str, region: &str) -> String {
 
 /// The body of a request for the credentials of a role.
 pub(super) fn assume_role(role: &str) -> String {
-    let role: String = role
-        .bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect();
+    let role = percent(role);
     format!(
         "Action=AssumeRole&DurationSeconds={ROLE_SECONDS}&RoleArn={role}&RoleSessionName=reveille\
          &Version=2011-06-15"

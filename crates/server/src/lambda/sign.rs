@@ -3,9 +3,8 @@
 //! Source of the rules: "Signature Version 4 signing process" in the AWS General Reference. Checked with
 //! a vector of its published test suite.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
+use reveille_protocol::text::{hex, percent};
 use sha2::{Digest, Sha256};
 
 use super::credentials::Credentials;
@@ -44,7 +43,7 @@ impl Signing<'_> {
             names += &format!(";{name}");
         }
         // The path is encoded once more, as all services but S3 have it.
-        let path = encode_path(self.path);
+        let path = self.path.split('/').map(percent).collect::<Vec<_>>().join("/");
         let body = hex(&Sha256::digest(self.body));
         let request = format!("{}\n{path}\n\n{canonical}\n{names}\n{body}", self.method);
         let date = self.time.get(..8).unwrap_or_default();
@@ -62,31 +61,8 @@ impl Signing<'_> {
     }
 }
 
-fn encode_path(path: &str) -> String {
-    path.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                encoded.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            byte => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-        encoded
-    })
-}
-
 fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any size");
     mac.update(text);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

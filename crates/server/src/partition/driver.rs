@@ -39,7 +39,6 @@ use super::observe::Origin;
 use super::overlay::{Overlay, PartitionView};
 use super::timers::Timers;
 use crate::limits;
-use crate::metrics::seldom::Seldom;
 
 /// What a driver needs from the rest of the server.
 pub struct DriverParts {
@@ -78,7 +77,6 @@ pub struct Driver {
     pub(super) mode: Mode,
     /// Version of the concurrency rules that those who queue were last looked for with.
     pub(super) rules_version: u32,
-    pub(super) slow_scan: Seldom,
 }
 
 impl Driver {
@@ -101,7 +99,6 @@ impl Driver {
             committed,
             committed_sender,
             mode: Mode::Serving,
-            slow_scan: Seldom::default(),
         };
         match driver.recover() {
             Ok(()) => {}
@@ -339,9 +336,6 @@ impl Driver {
                 // Whoever asked may have given up waiting.
                 let _asked = reply.send(Err(refused));
             }
-            (Mail::Scan(.., reply), Some(refused)) => {
-                let _asked = reply.send(Err(refused));
-            }
             (Mail::Tell(_), Some(_)) => {}
             (Mail::Ask(command, reply), None) => {
                 let request = self.parts.outputs.expect_reply(reply);
@@ -350,12 +344,6 @@ impl Driver {
             (Mail::Tell(command), None) => {
                 self.parts.outputs.heard_from(&command);
                 self.apply(command);
-            }
-            (Mail::Scan(start, end, limit, reply), None) => {
-                let rows = self.scan(&start, &end, limit);
-                let stopped =
-                    |error: StoreError| Refused::Stopped(self.parts.partition, error.to_string());
-                let _asked = reply.send(rows.map_err(stopped));
             }
         }
         None

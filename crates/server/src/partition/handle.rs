@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use reveille_engine::command::{Command, RequestId};
 use reveille_engine::effect::Reply;
 use reveille_protocol::id::InvocationId;
@@ -52,8 +51,6 @@ pub enum Mail {
     Ask(Box<dyn FnOnce(RequestId) -> Command + Send>, oneshot::Sender<Result<Reply, Refused>>),
     /// A command nobody waits for.
     Tell(Command),
-    /// A read of committed rows: `start <= key < end`, at most so many.
-    Scan(Bytes, Bytes, usize, oneshot::Sender<Result<Vec<(Bytes, Bytes)>, Refused>>),
     /// Stops the partition after what is in flight is durable.
     Stop(oneshot::Sender<()>),
 }
@@ -115,22 +112,6 @@ impl Partitions {
     /// when the partition has stopped.
     pub async fn tell(&self, id: InvocationId, command: Command) -> bool {
         self.send(self.of(id), Mail::Tell(command)).await
-    }
-
-    /// Reads committed rows of one partition in key order, at most `limit`.
-    pub async fn scan(
-        &self,
-        partition: u16,
-        start: Bytes,
-        end: Bytes,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, Refused> {
-        let (sender, receiver) = oneshot::channel();
-        let mail = Mail::Scan(start, end, limit, sender);
-        if !self.send(partition, mail).await {
-            return Err(Refused::Stopping);
-        }
-        receiver.await.map_err(|_| Refused::Stopping)?
     }
 
     /// Stops every partition after what is in flight is durable.

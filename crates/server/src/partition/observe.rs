@@ -4,8 +4,6 @@
 //! - Invariant: the plain path costs a look at the first byte of each key and at the kind of each
 //!   effect; a record is decoded only for an attempt that failed.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use reveille_engine::Step;
 use reveille_engine::command::Command;
@@ -14,12 +12,9 @@ use reveille_engine::keys::{self, tag};
 use reveille_engine::record::{self, InvocationRecord};
 use reveille_protocol::frame::MessageType;
 use reveille_protocol::id::InvocationId;
-use reveille_store::StoreError;
-use tracing::warn;
 
 use super::availability::Mode;
 use super::driver::Driver;
-use crate::limits;
 use crate::metrics::DOC_CODES;
 
 /// What is counted when a batch is durable.
@@ -107,26 +102,6 @@ impl Driver {
         metrics.batches_in_flight.set_len(self.in_flight.len());
         metrics.serving.set(u64::from(matches!(self.mode, Mode::Serving)));
         self.census.publish(metrics);
-    }
-
-    /// Reads committed rows. Whoever asks keeps the partition from its work, which is worth a line
-    /// when it takes long.
-    pub(super) fn scan(
-        &mut self,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        let begun = Instant::now();
-        let rows = self.parts.store.scan(self.lease.partition, start, end, limit);
-        let took = begun.elapsed();
-        if took >= limits::SLOW_SCAN
-            && let Some(more) = self.slow_scan.allow(begun)
-        {
-            let (partition, took_ms) = (self.parts.partition, took.as_millis());
-            warn!(partition, took_ms, limit, more, "a read kept the partition from its work");
-        }
-        rows
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use reveille_protocol::id::DeploymentId;
 
+use crate::text::time;
+
 use super::{
-    DeploymentView, Plan, Registry, RegistryError, ServiceView, manifest, now_ms, patch,
+    DeploymentView, Plan, Registry, RegistryError, ServiceView, manifest, patch,
     patch::ServicePatch, place, record, update, update::UpdateDeployment, usage, view,
 };
 
@@ -25,7 +27,7 @@ impl Registry {
             .discover
             .discover(&request.uri.to_uri(), request.use_http_11, &request.additional_headers)
             .await?;
-        let record = manifest::check(&request, found, &self.inner.config, now_ms())?;
+        let record = manifest::check(&request, found, &self.inner.config, time::now())?;
         let inner = Arc::clone(&self.inner);
         self.change(move |records| {
             let plan = update::update(records, id, &change, record)?;

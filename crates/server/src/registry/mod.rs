@@ -31,7 +31,6 @@ use std::{
     collections::BTreeMap,
     str::FromStr,
     sync::{Arc, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use reveille_engine::rules::Rules;
@@ -51,7 +50,7 @@ pub use self::{
     uri::{DeploymentUri, UriError},
     view::{DeploymentView, HandlerView, RetryPolicyView, ServiceRevision, ServiceView},
 };
-use crate::{config::OptionDefaults, invoker::Outbound, limits};
+use crate::{config::OptionDefaults, invoker::Outbound, limits, text::time};
 
 /// Settings of the registry.
 #[derive(Clone, Debug)]
@@ -160,7 +159,7 @@ impl Registry {
             .discover
             .discover(&request.uri.to_uri(), request.use_http_11, &request.additional_headers)
             .await?;
-        let now_ms = now_ms();
+        let now_ms = time::now();
         let record = manifest::check(&request, found, &self.inner.config, now_ms)?;
         let inner = Arc::clone(&self.inner);
         self.change(move |records| {
@@ -210,7 +209,7 @@ impl Registry {
     /// Creates or replaces concurrency rules; returns them when that is durable.
     pub async fn put_rules(&self, puts: Vec<PutRule>) -> Result<Vec<RuleView>, RegistryError> {
         self.change_rules(move |rules| {
-            let next = rules::put(rules, &puts, now_ms())?;
+            let next = rules::put(rules, &puts, time::now())?;
             let view = |put: &PutRule| rules::view(&put.pattern, &next.by_pattern[&put.pattern]);
             let views = puts.iter().map(view).collect();
             Ok((next, views))
@@ -317,11 +316,6 @@ fn fresh_id(now_ms: u64) -> DeploymentId {
     getrandom::fill(&mut random).expect("the operating system gives random bytes");
     let random = random.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
     DeploymentId(u128::from(now_ms & 0xFFFF_FFFF_FFFF) << 80 | random)
-}
-
-fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Headers or metadata as text, by name.

@@ -1,4 +1,4 @@
-//! Tests of the admin API over real sockets, with fake deployments and fake partitions.
+//! Tests of the admin API over real sockets, with fake deployments and partitions, over a store in memory.
 
 mod access;
 mod deployments;
@@ -21,7 +21,7 @@ use reveille_engine::{
     command::{Command, RequestId},
     effect::Reply,
 };
-use reveille_store::memory::MemoryStore;
+use reveille_store::{Batch, Commit, PartitionId, Store, memory::MemoryStore};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
@@ -41,6 +41,7 @@ struct Bench {
     address: SocketAddr,
     deployments: FakeDeployments,
     partitions: FakePartitions,
+    store: Arc<MemoryStore>,
     /// Stops the server when dropped.
     _stop: oneshot::Sender<()>,
 }
@@ -53,10 +54,9 @@ struct Answer {
     body: String,
 }
 
-/// Partitions that note commands, give the reply they are told to, and hold rows.
+/// Partitions that note commands and give the reply they are told to.
 #[derive(Clone, Default)]
 struct FakePartitions {
-    rows: Arc<Mutex<Vec<BTreeMap<Bytes, Bytes>>>>,
     commands: Arc<Mutex<Vec<String>>>,
     reply: Arc<Mutex<Option<Result<Reply, Refused>>>>,
 }
@@ -64,29 +64,20 @@ struct FakePartitions {
 impl FakePartitions {
     fn start(&self, count: usize) -> Partitions {
         let mut mailboxes = Vec::new();
-        for number in 0..count {
-            self.rows.lock().unwrap_or_else(PoisonError::into_inner).push(BTreeMap::new());
+        for _ in 0..count {
             let (sender, receiver) = mpsc::channel(16);
-            tokio::spawn(self.clone().run(number, receiver));
+            tokio::spawn(self.clone().run(receiver));
             mailboxes.push(sender);
         }
         Partitions::new(mailboxes)
     }
 
-    async fn run(self, number: usize, mut mailbox: mpsc::Receiver<Mail>) {
+    async fn run(self, mut mailbox: mpsc::Receiver<Mail>) {
         while let Some(mail) = mailbox.recv().await {
             match mail {
                 Mail::Ask(command, sender) => {
                     let reply = self.answer(&command(RequestId(7)));
                     sender.send(reply).expect("whoever asks waits for the reply");
-                }
-                Mail::Scan(start, end, limit, sender) => {
-                    let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-                    // Nothing is below an end that is not above the start.
-                    let end = end.max(start.clone());
-                    let found = rows[number].range(start..end).take(limit);
-                    let found = found.map(|(key, value)| (key.clone(), value.clone())).collect();
-                    sender.send(Ok(found)).expect("whoever scans waits for the rows");
                 }
                 Mail::Tell(command) => panic!("the admin API tells nothing: {command:?}"),
                 Mail::Stop(sender) => drop(sender),
@@ -109,11 +100,6 @@ impl FakePartitions {
     fn commands(&self) -> Vec<String> {
         std::mem::take(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner))
     }
-
-    fn put(&self, partition: usize, key: Bytes, value: Bytes) {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows[partition].insert(key, value);
-    }
 }
 
 impl Bench {
@@ -127,15 +113,16 @@ impl Bench {
 
     async fn start_within(access: AdminAccess, bounds: Bounds) -> Bench {
         let (deployments, partitions) = (FakeDeployments::default(), FakePartitions::default());
-        let store = MemoryStore::new(3);
+        let store = Arc::new(MemoryStore::new(3));
+        let rows: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
         let registry = open(&store, &deployments).expect("an empty store opens");
         let admin = Admin {
             registry,
             partitions: partitions.start(3),
-            store: Arc::new(MemoryStore::new(1)),
+            store: Arc::clone(&rows),
             ingress_endpoint: "http://127.0.0.1:8080/".to_owned(),
             queries: Queries::new(
-                Arc::new(store),
+                rows,
                 Arc::new(OpenAttempts::default()),
                 &ServerConfig::default(),
             ),
@@ -148,7 +135,18 @@ impl Bench {
             // Dropping the sender is the signal, so the outcome is always an error.
             let _dropped = stopped.await;
         }));
-        Bench { address, deployments, partitions, _stop: stop }
+        Bench { address, deployments, partitions, store, _stop: stop }
+    }
+
+    /// Stores a row.
+    fn put(&self, partition: u16, key: Bytes, value: Bytes) {
+        let partition = PartitionId(partition);
+        let lease = self.store.acquire(partition).expect("acquire");
+        let mut batch = Batch::default();
+        batch.put(key, value);
+        let commit =
+            Commit { partition, epoch: lease.epoch, seq: lease.last_seq + 1, batch: &batch };
+        self.store.commit(&[commit]).remove(0).expect("commit");
     }
 
     async fn send(&self, method: &str, path: &str, content_type: &str, body: &str) -> Answer {

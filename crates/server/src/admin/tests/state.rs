@@ -37,7 +37,7 @@ impl Bench {
     /// Puts a row where the partition of a key keeps it.
     fn put_of_key(&self, key: &str, row: Bytes, value: Bytes) {
         let id = InvocationId::from_parts(identity::partition_key_of(key), 0);
-        self.partitions.put(identity::partition_of(id, 3).into(), row, value);
+        self.put(identity::partition_of(id, 3), row, value);
     }
 }
 

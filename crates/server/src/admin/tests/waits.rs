@@ -18,7 +18,7 @@ fn id(number: u64) -> InvocationId {
 
 impl Bench {
     /// Adds a wait that began at `since`, for invocation `number` of `service`.
-    fn wait(&self, partition: usize, since: u64, number: u64, kind: WaitKind, service: &str) {
+    fn wait(&self, partition: u16, since: u64, number: u64, kind: WaitKind, service: &str) {
         let wait = StoredWait {
             ordinal: 0,
             kind: kind as u32,
@@ -31,7 +31,7 @@ impl Bench {
             handler: "ask".to_owned(),
         };
         let key = keys::wait(since, id(number), kind as u8, 0);
-        self.partitions.put(partition, key, record::encode(&wait));
+        self.put(partition, key, record::encode(&wait));
     }
 
     /// Follows `next` to the end and returns the times of each page.
@@ -94,7 +94,7 @@ async fn waits_are_listed_oldest_first_over_all_partitions() {
 #[tokio::test]
 async fn recent_waits_are_left_out_by_age() {
     let bench = Bench::start().await;
-    let now = super::super::wait_list::now_ms();
+    let now = crate::text::time::now();
     bench.wait(0, 1_000, 1, WaitKind::Awakeable, "Approval");
     bench.wait(1, now, 2, WaitKind::Awakeable, "Approval");
     bench.wait(2, now + 60_000, 3, WaitKind::Awakeable, "Approval");
@@ -109,7 +109,7 @@ async fn a_page_examines_a_bounded_number_of_rows_and_the_next_goes_on() {
     let bench = Bench::start().await;
     let total = limits::WAIT_ROWS_EXAMINED + 2 * limits::WAIT_ROWS_PER_SCAN;
     for number in 0..total {
-        let partition = number % 3;
+        let partition = u16::try_from(number % 3).expect("it is small");
         let number = u64::try_from(number).expect("it is small");
         // Times repeat, within partitions and over them.
         bench.wait(partition, number / 7, number, WaitKind::Signal, "Common");
