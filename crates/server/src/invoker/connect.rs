@@ -81,6 +81,22 @@ impl Address {
             Err(_elapsed) => Err(timed_out()),
         }
     }
+
+    /// Opens a connection over HTTP/1.1 for one caller. A task polls it until it is closed.
+    pub(crate) async fn dial(
+        &self,
+        tls: &ClientTls,
+    ) -> Result<http1::SendRequest<Full<Bytes>>, String> {
+        let socket = self.connect(tls, Alpn::Http1).await.map_err(|failure| failure.cause)?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "HTTP/1.1 connection lost");
+            }
+        });
+        Ok(sender)
+    }
 }
 
 /// Opens a connection over HTTP/1.1 for one caller, to services other than deployments.
@@ -89,18 +105,8 @@ pub(crate) async fn dial(
     tls: &ClientTls,
 ) -> Result<http1::SendRequest<Full<Bytes>>, String> {
     let parsed: Uri = uri.parse().map_err(|error| format!("{uri}: {error}"))?;
-    let failed = |cause: String| format!("cannot reach {uri}: {cause}");
-    let address = Address::of(&parsed).map_err(failed)?;
-    let socket = address.connect(tls, Alpn::Http1).await;
-    let socket = TokioIo::new(socket.map_err(|failure| failed(failure.cause))?);
-    let (sender, connection) =
-        http1::handshake(socket).await.map_err(|error| failed(error.to_string()))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "HTTP/1.1 connection lost");
-        }
-    });
-    Ok(sender)
+    let sender = async { Address::of(&parsed)?.dial(tls).await };
+    sender.await.map_err(|cause| format!("cannot reach {uri}: {cause}"))
 }
 
 fn milliseconds(count: u64) -> Duration {

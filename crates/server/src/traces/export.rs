@@ -11,8 +11,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -26,7 +25,7 @@ use crate::invoker::connect::Address;
 use crate::limits;
 use crate::metrics::TraceMetrics;
 use crate::metrics::seldom::Seldom;
-use crate::tls::client::{Alpn, ClientTls};
+use crate::tls::client::ClientTls;
 
 /// Why spans cannot be exported as the settings say. Mend the setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -239,7 +238,7 @@ impl Exporter {
         }
         let mut sender = match idle {
             Some(sender) => sender,
-            None => connect(&self.address, &self.tls).await?,
+            None => self.address.dial(&self.tls).await.map_err(Refused::later)?,
         };
         let response = sender.send_request(request).await.map_err(Refused::later)?;
         let status = response.status();
@@ -257,19 +256,6 @@ impl Exporter {
             || status == StatusCode::TOO_MANY_REQUESTS;
         Err(Refused { cause: format!("it answered {status}"), later })
     }
-}
-
-async fn connect(address: &Address, tls: &ClientTls) -> Result<SendRequest<Full<Bytes>>, Refused> {
-    let socket = address.connect(tls, Alpn::Http1).await;
-    let socket = socket.map_err(|failure| Refused::later(failure.cause))?;
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(socket)).await.map_err(Refused::later)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "the connection to the collector of traces is lost");
-        }
-    });
-    Ok(sender)
 }
 
 #[cfg(test)]
