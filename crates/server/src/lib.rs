@@ -1,7 +1,7 @@
 //! The shell around the engine: it translates sockets, clocks and disks into engine commands and
 //! carries out engine effects.
 //!
-//! Start at [`server::Server`]. Then:
+//! Start at [`server::Server`], listeners in front of a [`core::Core`]. Then:
 //! - [`partition`] drives the engine: mailbox in, batches to the store, effects out.
 //! - [`ingress`] answers those who invoke, attach and complete.
 //! - [`invoker`] runs attempts against deployments.
@@ -16,6 +16,7 @@
 pub mod access;
 pub mod admin;
 pub mod config;
+pub mod core;
 pub mod ingress;
 pub mod invoker;
 mod lambda;

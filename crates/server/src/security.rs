@@ -50,7 +50,7 @@ impl Security {
         let key_file = security.identity_key_file.as_deref();
         let identity = key_file.map(RequestIdentity::from_file).transpose()?;
         Ok(Security {
-            outbound: Outbound { tls, identity },
+            outbound: Outbound { tls, identity, ..Outbound::default() },
             ingress_tls: listener_tls(&security.ingress, INGRESS_TLS)?,
             admin_tls: listener_tls(&security.admin, ADMIN_TLS)?,
         })

@@ -1,4 +1,4 @@
-//! One server: listeners, registry, partitions and invoker, started and stopped together.
+//! One server: listeners in front of a [`Core`], started and stopped together.
 //!
 //! - Owns: the order of start and stop.
 //! - Invariant: the ingress answers only after every partition has been taken over; on stop, what
@@ -6,32 +6,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use bytes::Bytes;
-use reveille_engine::identity::SecretKey;
-use reveille_store::{Batch, Commit, Lease, PartitionId, Store, StoreError};
+use reveille_store::{Store, StoreError};
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::info;
 
-use crate::admin::{self, Admin, AdminAccess, Queries};
+use crate::admin::{self, AdminAccess};
 use crate::config::ServerConfig;
-use crate::ingress::{Ingress, IngressAccess};
-use crate::invoker::{Invoker, InvokerOptions, OpenAttempts, Outbound};
+use crate::core::Core;
+use crate::ingress::IngressAccess;
 use crate::limits;
 use crate::listener::{self, Bounds, Listener};
-use crate::metrics::Metrics;
-use crate::partition::committer::Committer;
-use crate::partition::effects::Outputs;
-use crate::partition::handle::Mail;
-use crate::partition::{self, Driver, DriverParts, OpenError, Partitions};
-use crate::registry::{Registry, RegistryConfig, RegistryError};
+use crate::partition::{OpenError, Partitions};
+use crate::registry::{Registry, RegistryError};
 use crate::security::{Security, SecurityError};
 use crate::tls::server::ServerTls;
-use crate::traces::{ExportError, Exporting, Tracer};
+use crate::traces::ExportError;
 
 /// A running server. Dropping it without [`Server::stop`] cuts off open requests; nothing is lost.
 pub struct Server {
@@ -41,34 +33,9 @@ pub struct Server {
     pub admin_address: SocketAddr,
     /// `http` or `https` of the ingress and of the admin API.
     pub schemes: (&'static str, &'static str),
-    partitions: Partitions,
-    registry: Registry,
+    core: Core,
     stop: watch::Sender<bool>,
     listeners: JoinSet<()>,
-    threads: Vec<JoinHandle<()>>,
-    exporting: Option<Exporting>,
-    /// Behind everything that is used to stop in good order.
-    _halt: Halt,
-    failures: mpsc::UnboundedReceiver<String>,
-}
-
-/// Ends the threads of the partitions when it is dropped, so that they let go of the store. They hold
-/// each other's mailboxes and would never end by themselves.
-struct Halt(Partitions);
-
-impl Drop for Halt {
-    fn drop(&mut self) {
-        for partition in 0..self.0.count() {
-            let stop = Mail::Stop(oneshot::channel().0);
-            match self.0.mailbox_of(partition).try_send(stop) {
-                // A partition that is gone has stopped already.
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    warn!(partition, "too busy to be stopped, it goes on until the process ends");
-                }
-            }
-        }
-    }
 }
 
 /// Why a server did not start.
@@ -118,39 +85,14 @@ impl Server {
         let admin_listener = bind(config.admin_address).await?;
         let ingress_address = ingress_listener.local_addr()?;
         let admin_address = admin_listener.local_addr()?;
-        let (lease, secret_key) = open_meta(store.as_ref())?;
-        let registry_config = RegistryConfig {
-            defaults: config.defaults.clone(),
-            protocol_version_max: config.protocol_version_max,
-        };
-        let outbound = security.outbound;
-        let shared = Arc::clone(&store);
-        let registry = Registry::open(shared, lease, registry_config, outbound.clone())?;
-        let (failed, failures) = mpsc::unbounded_channel();
-        let metrics = Metrics::new(store.partition_count());
-        let (tracer, exporting) = Tracer::start(&config.tracing, &outbound.tls, &metrics.traces)?;
-        let (at, observed) = (Arc::clone(&store), (metrics, tracer));
-        let Started { partitions, attempts, threads, halt } =
-            start_partitions(&config, &outbound, at, &registry, &secret_key, &failed, observed)?;
-        let queries = Queries::new(Arc::clone(&store), attempts, &config);
+        let core = Core::start(&config, store, &security.outbound)?;
         let (stop, stopping) = watch::channel(false);
         let mut listeners = JoinSet::new();
-        let ingress = Ingress {
-            partitions: partitions.clone(),
-            schema: registry.schema(),
-            request_size_limit: config.request_size_limit,
-            access: ingress_access(&config),
-        };
+        let ingress = core.ingress(ingress_access(&config));
         let (tls, bounds) = (security.ingress_tls, Bounds::ingress());
         let listener = Listener { socket: ingress_listener, tls, bounds };
         listeners.spawn(listener::serve(listener, ingress, stopped(stopping.clone())));
-        let admin = Admin {
-            registry: registry.clone(),
-            partitions: partitions.clone(),
-            store,
-            ingress_endpoint: format!("{}://{ingress_address}/", schemes.0),
-            queries,
-        };
+        let admin = core.admin(format!("{}://{ingress_address}/", schemes.0));
         let (tls, bounds) = (security.admin_tls, Bounds::admin());
         let listener = Listener { socket: admin_listener, tls, bounds };
         let access = AdminAccess {
@@ -158,39 +100,23 @@ impl Server {
             loopback: admin_address.ip().is_loopback(),
         };
         listeners.spawn(admin::serve(listener, admin, access, stopped(stopping)));
-        Ok(Server {
-            ingress_address,
-            admin_address,
-            schemes,
-            partitions,
-            registry,
-            stop,
-            listeners,
-            threads,
-            exporting,
-            _halt: halt,
-            failures,
-        })
+        Ok(Server { ingress_address, admin_address, schemes, core, stop, listeners })
     }
 
     /// Waits until only a restart of the process can help, and returns why: a write failed in a way
     /// that leaves it unknown what is on disk. What was acknowledged is safe.
     pub async fn failed(&mut self) -> String {
-        match self.failures.recv().await {
-            Some(why) => why,
-            // Every partition has ended without a failure, so there is nothing to wait for.
-            None => std::future::pending().await,
-        }
+        self.core.failed().await
     }
 
     /// A handle to the partitions, for embedding.
     pub fn partitions(&self) -> &Partitions {
-        &self.partitions
+        self.core.partitions()
     }
 
     /// The registered deployments, for embedding.
     pub fn registry(&self) -> &Registry {
-        &self.registry
+        self.core.registry()
     }
 
     /// Stops: refuses new work, lets open requests finish for a moment, makes everything durable.
@@ -203,17 +129,7 @@ impl Server {
             info!("some requests were still open and are cut off; what they started goes on");
         }
         self.listeners.abort_all();
-        self.partitions.stop().await;
-        drop(self.partitions);
-        for thread in self.threads {
-            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(joined, Ok(Ok(()))) {
-                error!("a thread ended with a panic");
-            }
-        }
-        if let Some(exporting) = self.exporting {
-            exporting.stop().await;
-        }
+        self.core.stop().await;
     }
 }
 
@@ -235,78 +151,4 @@ fn scheme(tls: &Option<ServerTls>) -> &'static str {
 async fn stopped(mut stopping: watch::Receiver<bool>) {
     // An error means that the server was dropped, which stops the listeners as well.
     let _changed = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Takes over the meta partition and makes or reads the key of awakeable secrets.
-fn open_meta(store: &dyn Store) -> Result<(Lease, SecretKey), StartError> {
-    const KEY: &[u8] = b"secret-key";
-    let mut lease = store.acquire(PartitionId::META)?;
-    if let Some(stored) = store.get(PartitionId::META, KEY)? {
-        let bytes = stored.as_ref().try_into().map_err(|_| StoreError::Corrupt {
-            path: "meta/secret-key".into(),
-            detail: "the key of awakeable secrets does not have 32 bytes".to_owned(),
-        })?;
-        return Ok((lease, SecretKey(bytes)));
-    }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(std::io::Error::from)?;
-    let mut batch = Batch::default();
-    batch.put(Bytes::from_static(KEY), Bytes::copy_from_slice(&secret));
-    let (partition, epoch, seq) = (lease.partition, lease.epoch, lease.last_seq + 1);
-    for result in store.commit(&[Commit { partition, epoch, seq, batch: &batch }]) {
-        result?;
-    }
-    lease.last_seq = seq;
-    Ok((lease, SecretKey(secret)))
-}
-
-/// What runs once the partitions have been taken over.
-struct Started {
-    partitions: Partitions,
-    attempts: Arc<OpenAttempts>,
-    threads: Vec<JoinHandle<()>>,
-    halt: Halt,
-}
-
-fn start_partitions(
-    config: &ServerConfig,
-    outbound: &Outbound,
-    store: Arc<dyn Store>,
-    registry: &Registry,
-    secret_key: &SecretKey,
-    failed: &mpsc::UnboundedSender<String>,
-    (metrics, tracer): (Metrics, Tracer),
-) -> Result<Started, StartError> {
-    let count = store.partition_count();
-    let (senders, mailboxes): (Vec<_>, Vec<_>) =
-        (0..count).map(|_| mpsc::channel(limits::MAILBOX_LEN)).unzip();
-    let partitions = Partitions::observed(senders, metrics, tracer);
-    let halt = Halt(partitions.clone());
-    let options = InvokerOptions {
-        message_size_limit: config.message_size_limit,
-        outbound: outbound.clone(),
-    };
-    let invoker = Invoker::new(Handle::current(), partitions.clone(), options);
-    let commits = Arc::clone(&partitions.metrics().commits);
-    let (committer, committer_thread) = Committer::start(Arc::clone(&store), commits)?;
-    let attempts_max = (config.concurrent_attempts_max / usize::from(count)).max(1);
-    let mut threads = Vec::new();
-    for (partition, mailbox) in (0..count).zip(mailboxes) {
-        let outputs = Outputs::new(partition, partitions.clone(), invoker.clone(), attempts_max);
-        let driver = Driver::open(DriverParts {
-            partition,
-            partitions: count,
-            store: Arc::clone(&store),
-            committer: committer.clone(),
-            schema: registry.schema(),
-            secret_key: secret_key.clone(),
-            mailbox,
-            outputs,
-            failed: failed.clone(),
-        });
-        let driver = driver.map_err(|source| StartError::Partition { partition, source })?;
-        threads.push(partition::spawn(driver, partition)?);
-    }
-    threads.push(committer_thread);
-    Ok(Started { partitions, attempts: invoker.open_attempts(), threads, halt })
 }

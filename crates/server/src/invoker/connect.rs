@@ -4,6 +4,7 @@
 //! - Does not own: who uses a connection and for how long ([`super::pool`], [`super::http1`]);
 //!   certificates ([`crate::tls`]).
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -15,70 +16,66 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::lambda::{
-    self,
-    function::{self, Function},
-};
+use super::local;
+use super::outbound::Outbound;
+use crate::lambda::{self, function::Function};
 use crate::limits;
 use crate::tls::Stream;
 use crate::tls::client::{Alpn, ClientTls, TlsFailure};
 
 /// Where a deployment listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    tls: bool,
-    host: String,
-    port: u16,
-    /// Set when it is a function, which has no address of its own.
-    function: Option<Function>,
+pub(crate) enum Address {
+    /// A socket, and whether TLS is on it.
+    Socket {
+        /// Name or number.
+        host: String,
+        /// Port.
+        port: u16,
+        /// True for `https`.
+        tls: bool,
+    },
+    /// A function, which has no address of its own.
+    Function(Function),
+    /// A deployment within this process.
+    Local(String),
 }
 
 impl Address {
-    /// Takes the address of an absolute `http` or `https` URI.
+    /// Takes the address of an absolute `http` or `https` URI, or of one of our own schemes.
     pub(crate) fn of(uri: &Uri) -> Result<Address, String> {
-        let function = Function::of(uri);
+        if let Some(function) = Function::of(uri) {
+            return Ok(Address::Function(function));
+        }
+        let host = uri.host().ok_or("the address of the deployment names no host.")?;
         let tls = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
-            Some(function::SCHEME) if function.is_some() => false,
+            Some(local::SCHEME) => return Ok(Address::Local(host.to_owned())),
             _ => return Err("the address of the deployment is no http:// or https:// URI.".into()),
-        };
-        let Some(host) = uri.host() else {
-            return Err("the address of the deployment names no host.".into());
         };
         // An IPv6 address stands in brackets in a URI only.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Address { tls, host, port, function })
+        Ok(Address::Socket { host, port, tls })
     }
 
-    /// Opens a connection: a socket, and TLS on it for `https`. Takes at most
-    /// [`limits::CONNECT_TIMEOUT_MS`] in all.
-    pub(crate) async fn connect(&self, tls: &ClientTls, alpn: Alpn) -> Result<Stream, TlsFailure> {
-        if let Some(function) = &self.function {
-            return Ok(Stream::Local(lambda::connect(function.clone(), tls.clone())));
-        }
-        let deadline = tokio::time::Instant::now() + milliseconds(limits::CONNECT_TIMEOUT_MS);
-        let failed = |error: io::Error| TlsFailure {
-            cause: format!("Cannot connect: {error}"),
-            not_http2: false,
-        };
-        let timed_out = || failed(io::Error::from(io::ErrorKind::TimedOut));
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let socket = match tokio::time::timeout_at(deadline, connecting).await {
-            Ok(socket) => socket.map_err(failed)?,
-            Err(_elapsed) => return Err(timed_out()),
-        };
-        // Frames are small and each may be the one that somebody waits for.
-        socket.set_nodelay(true).map_err(failed)?;
-        if !self.tls {
-            return Ok(Stream::Plain(socket));
-        }
-        // Boxed: a handshake is large, and most connections have none.
-        let shaking = Box::pin(tls.connect(&self.host, socket, alpn));
-        match tokio::time::timeout_at(deadline, shaking).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream?.into()))),
-            Err(_elapsed) => Err(timed_out()),
+    /// Opens a connection: a pipe within the process, or a socket, with TLS on it for `https`. Takes at
+    /// most [`limits::CONNECT_TIMEOUT_MS`] in all.
+    pub(crate) async fn connect(
+        &self,
+        outbound: &Outbound,
+        alpn: Alpn,
+    ) -> Result<Stream, TlsFailure> {
+        match self {
+            Address::Function(function) => {
+                Ok(Stream::Local(lambda::connect(function.clone(), outbound.tls.clone())))
+            }
+            Address::Local(name) => outbound.local.connect(name).map(Stream::Local).map_err(failed),
+            Address::Socket { host, port, tls } => {
+                let tls = tls.then_some(&outbound.tls);
+                connect_socket((host.as_str(), *port), tls, alpn).await
+            }
         }
     }
 
@@ -87,7 +84,12 @@ impl Address {
         &self,
         tls: &ClientTls,
     ) -> Result<http1::SendRequest<Full<Bytes>>, String> {
-        let socket = self.connect(tls, Alpn::Http1).await.map_err(|failure| failure.cause)?;
+        let Address::Socket { host, port, tls: is_tls } = self else {
+            return Err("it is no http:// or https:// URI".to_owned());
+        };
+        let tls = is_tls.then_some(tls);
+        let socket = connect_socket((host.as_str(), *port), tls, Alpn::Http1).await;
+        let socket = socket.map_err(|failure| failure.cause)?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;
         tokio::spawn(async move {
@@ -97,6 +99,33 @@ impl Address {
         });
         Ok(sender)
     }
+}
+
+async fn connect_socket(
+    (host, port): (&str, u16),
+    tls: Option<&ClientTls>,
+    alpn: Alpn,
+) -> Result<Stream, TlsFailure> {
+    let deadline = tokio::time::Instant::now() + milliseconds(limits::CONNECT_TIMEOUT_MS);
+    let timed_out = || failed(io::Error::from(io::ErrorKind::TimedOut));
+    let connecting = TcpStream::connect((host, port));
+    let socket = match tokio::time::timeout_at(deadline, connecting).await {
+        Ok(socket) => socket.map_err(failed)?,
+        Err(_elapsed) => return Err(timed_out()),
+    };
+    // Frames are small and each may be the one that somebody waits for.
+    socket.set_nodelay(true).map_err(failed)?;
+    let Some(tls) = tls else { return Ok(Stream::Plain(socket)) };
+    // Boxed: a handshake is large, and most connections have none.
+    let shaking = Box::pin(tls.connect(host, socket, alpn));
+    match tokio::time::timeout_at(deadline, shaking).await {
+        Ok(stream) => Ok(Stream::Tls(Box::new(stream?.into()))),
+        Err(_elapsed) => Err(timed_out()),
+    }
+}
+
+fn failed(cause: impl fmt::Display) -> TlsFailure {
+    TlsFailure { cause: format!("Cannot connect: {cause}"), not_http2: false }
 }
 
 /// Opens a connection over HTTP/1.1 for one caller, to services other than deployments.
@@ -132,19 +161,21 @@ mod tests {
 
     #[test]
     fn addresses() {
+        let socket =
+            |tls, host: &str, port| Some(Address::Socket { host: host.to_owned(), port, tls });
         let table = [
-            ("http://localhost:9080/a/b", Some((false, "localhost", 9080))),
-            ("http://[::1]/", Some((false, "::1", 80))),
-            ("http://example.org", Some((false, "example.org", 80))),
-            ("https://example.org/", Some((true, "example.org", 443))),
-            ("https://[::1]:9080/", Some((true, "::1", 9080))),
+            ("http://localhost:9080/a/b", socket(false, "localhost", 9080)),
+            ("http://[::1]/", socket(false, "::1", 80)),
+            ("http://example.org", socket(false, "example.org", 80)),
+            ("https://example.org/", socket(true, "example.org", 443)),
+            ("https://[::1]:9080/", socket(true, "::1", 9080)),
+            ("local://embedded/", Some(Address::Local("embedded".to_owned()))),
+            ("lambda://eu-central-1/", None),
             ("ftp://example.org/", None),
             ("/path", None),
         ];
         for (uri, expected) in table {
             let address = Address::of(&uri.parse().expect("a URI")).ok();
-            let expected = expected.map(|(tls, host, port)| (tls, host.to_owned(), port));
-            let address = address.map(|address| (address.tls, address.host, address.port));
             assert_eq!(address, expected, "{uri}");
         }
     }

@@ -167,7 +167,7 @@ async fn ask(
     let request =
         call::request(Method::GET, uri, headers, http1).map_err(NoResponse::Unreachable)?;
     let alpn = if http1 { Alpn::Http1 } else { Alpn::Http2 };
-    let socket = address.connect(&outbound.tls, alpn).await?;
+    let socket = address.connect(outbound, alpn).await?;
     if http1 {
         let broken = |error: hyper::Error| NoResponse::Unreachable(with_sources(&error));
         let (mut sender, connection) =

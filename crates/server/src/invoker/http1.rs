@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use crate::limits;
 
 use super::connect::Address;
-use crate::tls::client::{Alpn, ClientTls};
+use super::outbound::Outbound;
+use crate::tls::client::Alpn;
 
 /// A request body that is complete from the start.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Body for Chunks {
 /// The connections to one address.
 pub(super) struct Http1Origin {
     address: Address,
-    tls: ClientTls,
+    outbound: Outbound,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<(SendRequest<Chunks>, Instant)>>,
 }
@@ -76,9 +77,9 @@ impl Http1Lease {
 
 impl Http1Origin {
     /// Makes an origin without connections.
-    pub(super) fn new(address: Address, tls: ClientTls) -> Http1Origin {
+    pub(super) fn new(address: Address, outbound: Outbound) -> Http1Origin {
         let permits = Arc::new(Semaphore::new(limits::CONNECTIONS_PER_DEPLOYMENT));
-        Http1Origin { address, tls, permits, idle: Mutex::default() }
+        Http1Origin { address, outbound, permits, idle: Mutex::default() }
     }
 
     /// Takes an unused connection or opens one; waits its turn when all are in use. `fresh` is for
@@ -94,7 +95,7 @@ impl Http1Origin {
                 return Ok(Http1Lease { sender, origin: self.clone(), _permit: permit });
             }
         }
-        let socket = self.address.connect(&self.tls, Alpn::Http1).await;
+        let socket = self.address.connect(&self.outbound, Alpn::Http1).await;
         let socket = TokioIo::new(socket.map_err(|failure| failure.cause)?);
         let (sender, connection) =
             http1::handshake(socket).await.map_err(|error| format!("Cannot connect: {error}"))?;

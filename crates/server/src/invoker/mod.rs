@@ -18,6 +18,7 @@ pub mod discovery;
 mod exchange;
 mod failure;
 mod http1;
+pub(crate) mod local;
 mod open;
 mod outbound;
 mod outgoing;
@@ -44,6 +45,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::limits;
 use crate::partition::Partitions;
 
+pub use self::local::{LocalDeployment, LocalDeployments};
 pub use self::outbound::Outbound;
 pub(crate) use connect::dial;
 
@@ -162,7 +164,7 @@ impl Invoker {
         options: InvokerOptions,
         times: ConnectionTimes,
     ) -> Invoker {
-        let pool = Pool::new(runtime.clone(), times, options.outbound.tls.clone());
+        let pool = Pool::new(runtime.clone(), times, options.outbound.clone());
         let open = Arc::default();
         Invoker { shared: Arc::new(Shared { runtime, partitions, options, pool, open }) }
     }

@@ -8,14 +8,18 @@ use crate::request_identity::RequestIdentity;
 use crate::text::time;
 use crate::tls::client::ClientTls;
 
+use super::local::LocalDeployments;
+
 /// How deployments are reached. Clones share it; the default trusts the authorities of the system and
-/// signs nothing.
+/// signs nothing, and has nothing within the process.
 #[derive(Clone, Debug, Default)]
 pub struct Outbound {
     /// Which certificates are trusted.
     pub tls: ClientTls,
     /// What requests are signed with.
     pub identity: Option<RequestIdentity>,
+    /// What is reached without a socket.
+    pub local: LocalDeployments,
 }
 
 impl Outbound {

@@ -24,8 +24,9 @@ use crate::limits;
 
 use super::connect::{self, Address};
 use super::http1::Http1Origin;
+use super::outbound::Outbound;
 use crate::tls::Stream;
-use crate::tls::client::{Alpn, ClientTls};
+use crate::tls::client::Alpn;
 
 /// When connections are checked and closed, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +53,15 @@ impl Default for ConnectionTimes {
 pub(super) struct Pool {
     runtime: Handle,
     times: ConnectionTimes,
-    tls: ClientTls,
+    outbound: Outbound,
     http2: Mutex<HashMap<Address, Arc<Origin>>>,
     http1: Mutex<HashMap<Address, Arc<Http1Origin>>>,
 }
 
 impl Pool {
     /// Makes a pool without connections; their tasks will run on `runtime`.
-    pub(super) fn new(runtime: Handle, times: ConnectionTimes, tls: ClientTls) -> Pool {
-        Pool { runtime, times, tls, http2: Mutex::default(), http1: Mutex::default() }
+    pub(super) fn new(runtime: Handle, times: ConnectionTimes, outbound: Outbound) -> Pool {
+        Pool { runtime, times, outbound, http2: Mutex::default(), http1: Mutex::default() }
     }
 
     /// Finds the HTTP/2 connections to an address.
@@ -73,7 +74,7 @@ impl Pool {
             address: address.clone(),
             runtime: self.runtime.clone(),
             times: self.times,
-            tls: self.tls.clone(),
+            outbound: self.outbound.clone(),
             state: Mutex::default(),
         });
         origins.insert(address.clone(), origin.clone());
@@ -86,7 +87,7 @@ impl Pool {
         if let Some(origin) = origins.get(address) {
             return origin.clone();
         }
-        let origin = Arc::new(Http1Origin::new(address.clone(), self.tls.clone()));
+        let origin = Arc::new(Http1Origin::new(address.clone(), self.outbound.clone()));
         origins.insert(address.clone(), origin.clone());
         origin
     }
@@ -97,7 +98,7 @@ pub(super) struct Origin {
     address: Address,
     runtime: Handle,
     times: ConnectionTimes,
-    tls: ClientTls,
+    outbound: Outbound,
     state: Mutex<State>,
 }
 
@@ -315,10 +316,11 @@ impl Origin {
 
 /// The task of one connection, from the socket to its end.
 async fn connect_and_drive(origin: Arc<Origin>) {
-    let Opened { sender, mut connection, pings } = match open(&origin.address, &origin.tls).await {
-        Ok(opened) => opened,
-        Err(cause) => return origin.failed(&cause),
-    };
+    let Opened { sender, mut connection, pings } =
+        match open(&origin.address, &origin.outbound).await {
+            Ok(opened) => opened,
+            Err(cause) => return origin.failed(&cause),
+        };
     let id = origin.opened(sender);
     tokio::select! {
         ended = &mut connection => {
@@ -341,8 +343,8 @@ struct Opened {
 
 /// Opens a connection and waits until the peer has said how many streams it allows: one above that
 /// would wait in the connection for another to end, whatever other connections have room.
-async fn open(address: &Address, tls: &ClientTls) -> Result<Opened, String> {
-    let socket = address.connect(tls, Alpn::Http2).await.map_err(|failure| failure.cause)?;
+async fn open(address: &Address, outbound: &Outbound) -> Result<Opened, String> {
+    let socket = address.connect(outbound, Alpn::Http2).await.map_err(|failure| failure.cause)?;
     let failed = |error: h2::Error| format!("Cannot connect: {error}");
     let (sender, mut connection) = connect::http2(socket).await.map_err(failed)?;
     let mut pings = connection.ping_pong().expect("nobody took the pings of a new connection");

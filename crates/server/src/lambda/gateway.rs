@@ -21,12 +21,9 @@ use super::{
 };
 use crate::{invoker::dial, limits, text::time, tls::client::ClientTls};
 
-/// Bytes on their way between the invoker and the gateway.
-const BUFFER_BYTES: usize = 64 << 10;
-
 /// Opens a connection to a function; its gateway is a task of its own.
 pub(crate) fn connect(function: Function, tls: ClientTls) -> DuplexStream {
-    let (ours, theirs) = tokio::io::duplex(BUFFER_BYTES);
+    let (ours, theirs) = tokio::io::duplex(limits::LOCAL_PIPE_BYTES);
     let gateway = Arc::new(Mutex::new(Gateway { function, tls, role: None, lambda: None }));
     tokio::spawn(async move {
         let service = service_fn(|request| {

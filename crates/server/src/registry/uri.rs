@@ -2,13 +2,14 @@
 //!
 //! - Owns: what makes two addresses the same.
 //! - Invariant: a [`DeploymentUri`] is `http://host[:port]/path/`, or `https`: host in lower case, no query, a
-//!   slash at the end; or that of a function ([`crate::lambda`]).
+//!   slash at the end; or that of a function ([`crate::lambda`]), or of a deployment within this process
+//!   ([`crate::invoker::LocalDeployment`]).
 
 use std::{fmt, str::FromStr};
 
 use http::Uri;
 
-use crate::lambda::function::Function;
+use crate::{invoker::local::SCHEME, lambda::function::Function};
 
 /// The base address of a deployment; equal values name the same deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub enum UriError {
          more"
     )]
     Scheme(String),
+    /// Not the name of a deployment within this process.
+    #[error("'{0}' is no name for a deployment: use lower-case letters, digits, '-' and '.'")]
+    Name(String),
     /// A name or password in front of the host.
     #[error("credentials in the URI are not supported, send them as additional_headers")]
     Credentials,
@@ -57,6 +61,18 @@ impl DeploymentUri {
     pub(crate) fn function(function: &Function) -> Result<DeploymentUri, UriError> {
         let text = function.to_string();
         Uri::from_str(&text).map(|uri| DeploymentUri { uri }).map_err(|_| UriError::Invalid(text))
+    }
+
+    /// Makes the address of a deployment within this process. The name is part of what is stored: it has
+    /// to be the same after a restart. Lower-case letters, digits, `-` and `.`.
+    pub fn local(name: &str) -> Result<DeploymentUri, UriError> {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        if name.is_empty() || !name.chars().all(is_plain) {
+            return Err(UriError::Name(name.to_owned()));
+        }
+        Uri::from_str(&format!("{SCHEME}://{name}/"))
+            .map(|uri| DeploymentUri { uri })
+            .map_err(|_| UriError::Name(name.to_owned()))
     }
 
     /// Reads an address that was stored, which is in normal form already.

@@ -18,7 +18,11 @@ const EMPTY: &str = r#"{"minProtocolVersion":5,"maxProtocolVersion":7,"services"
 
 fn outbound(authority: &Authority) -> Outbound {
     let identity = RequestIdentity::from_pem(private_key_pem(&[7; 32]).as_bytes());
-    Outbound { tls: authority.client(), identity: Some(identity.expect("a key")) }
+    Outbound {
+        tls: authority.client(),
+        identity: Some(identity.expect("a key")),
+        ..Outbound::default()
+    }
 }
 
 fn rig(uri: &str, http1: bool, outbound: Outbound) -> Rig {
