@@ -27,7 +27,8 @@ use hyper_util::{
 };
 use reveille_protocol::version::ServiceProtocolVersion;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     task::JoinSet,
 };
 
@@ -64,6 +65,8 @@ impl Endpoint {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
+                        // Only latency is lost when the option cannot be set.
+                        let _ = stream.set_nodelay(true);
                         connections.spawn(self.clone().serve_connection(stream));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
@@ -72,9 +75,11 @@ impl Endpoint {
         }
     }
 
-    async fn serve_connection(self, stream: TcpStream) {
-        // Only latency is lost when the option cannot be set.
-        let _ = stream.set_nodelay(true);
+    /// Serves one connection, from wherever it comes, until either side closes it.
+    pub async fn serve_connection(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http2()

@@ -1,7 +1,8 @@
 //! The shell around the engine: it translates sockets, clocks and disks into engine commands and
 //! carries out engine effects.
 //!
-//! Start at [`server::Server`], listeners in front of a [`core::Core`]. Then:
+//! Start at [`server::Server`], listeners in front of a [`core::Core`]; [`embedded`] has handlers in the same
+//! process instead. Then:
 //! - [`partition`] drives the engine: mailbox in, batches to the store, effects out.
 //! - [`ingress`] answers those who invoke, attach and complete.
 //! - [`invoker`] runs attempts against deployments.
@@ -17,6 +18,7 @@ pub mod access;
 pub mod admin;
 pub mod config;
 pub mod core;
+pub mod embedded;
 pub mod ingress;
 pub mod invoker;
 mod lambda;

@@ -19,8 +19,8 @@ use crate::core::Core;
 use crate::ingress::IngressAccess;
 use crate::limits;
 use crate::listener::{self, Bounds, Listener};
-use crate::partition::{OpenError, Partitions};
-use crate::registry::{Registry, RegistryError};
+use crate::partition::OpenError;
+use crate::registry::RegistryError;
 use crate::security::{Security, SecurityError};
 use crate::tls::server::ServerTls;
 use crate::traces::ExportError;
@@ -34,8 +34,13 @@ pub struct Server {
     /// `http` or `https` of the ingress and of the admin API.
     pub schemes: (&'static str, &'static str),
     core: Core,
+    listeners: Listeners,
+}
+
+/// The listeners in front of a core.
+pub(crate) struct Listeners {
     stop: watch::Sender<bool>,
-    listeners: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// Why a server did not start.
@@ -86,21 +91,11 @@ impl Server {
         let ingress_address = ingress_listener.local_addr()?;
         let admin_address = admin_listener.local_addr()?;
         let core = Core::start(&config, store, &security.outbound)?;
-        let (stop, stopping) = watch::channel(false);
-        let mut listeners = JoinSet::new();
-        let ingress = core.ingress(ingress_access(&config));
-        let (tls, bounds) = (security.ingress_tls, Bounds::ingress());
-        let listener = Listener { socket: ingress_listener, tls, bounds };
-        listeners.spawn(listener::serve(listener, ingress, stopped(stopping.clone())));
-        let admin = core.admin(format!("{}://{ingress_address}/", schemes.0));
-        let (tls, bounds) = (security.admin_tls, Bounds::admin());
-        let listener = Listener { socket: admin_listener, tls, bounds };
-        let access = AdminAccess {
-            tokens: config.security.admin.tokens.clone(),
-            loopback: admin_address.ip().is_loopback(),
-        };
-        listeners.spawn(admin::serve(listener, admin, access, stopped(stopping)));
-        Ok(Server { ingress_address, admin_address, schemes, core, stop, listeners })
+        let ingress_endpoint = format!("{}://{ingress_address}/", schemes.0);
+        let mut listeners = Listeners::new();
+        listeners.ingress(&core, &config, ingress_listener, security.ingress_tls);
+        listeners.admin(&core, &config, admin_listener, security.admin_tls, ingress_endpoint);
+        Ok(Server { ingress_address, admin_address, schemes, core, listeners })
     }
 
     /// Waits until only a restart of the process can help, and returns why: a write failed in a way
@@ -109,42 +104,75 @@ impl Server {
         self.core.failed().await
     }
 
-    /// A handle to the partitions, for embedding.
-    pub fn partitions(&self) -> &Partitions {
-        self.core.partitions()
-    }
-
-    /// The registered deployments, for embedding.
-    pub fn registry(&self) -> &Registry {
-        self.core.registry()
+    /// What runs behind the listeners.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Stops: refuses new work, lets open requests finish for a moment, makes everything durable.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         info!("stopping");
-        // The receivers are gone only when both listeners have ended already.
-        let _listening = self.stop.send(true);
-        let listeners = async { while self.listeners.join_next().await.is_some() {} };
-        if tokio::time::timeout(limits::STOP_TIMEOUT, listeners).await.is_err() {
-            info!("some requests were still open and are cut off; what they started goes on");
-        }
-        self.listeners.abort_all();
+        self.listeners.stop().await;
         self.core.stop().await;
     }
 }
 
-fn ingress_access(config: &ServerConfig) -> IngressAccess {
-    IngressAccess {
-        tokens: config.security.ingress.tokens.clone(),
-        waits_without_token: config.security.waits_without_token,
+impl Listeners {
+    /// No listeners yet.
+    pub(crate) fn new() -> Listeners {
+        Listeners { stop: watch::channel(false).0, tasks: JoinSet::new() }
+    }
+
+    /// Starts to serve the ingress on a socket.
+    pub(crate) fn ingress(
+        &mut self,
+        core: &Core,
+        config: &ServerConfig,
+        socket: TcpListener,
+        tls: Option<ServerTls>,
+    ) {
+        let ingress = core.ingress(IngressAccess {
+            tokens: config.security.ingress.tokens.clone(),
+            waits_without_token: config.security.waits_without_token,
+        });
+        let listener = Listener { socket, tls, bounds: Bounds::ingress() };
+        self.tasks.spawn(listener::serve(listener, ingress, stopped(self.stop.subscribe())));
+    }
+
+    /// Starts to serve the admin API on a socket. `ingress_endpoint` is where callers connect, as a URI
+    /// with a slash at the end.
+    pub(crate) fn admin(
+        &mut self,
+        core: &Core,
+        config: &ServerConfig,
+        socket: TcpListener,
+        tls: Option<ServerTls>,
+        ingress_endpoint: String,
+    ) {
+        let loopback = socket.local_addr().is_ok_and(|address| address.ip().is_loopback());
+        let access = AdminAccess { tokens: config.security.admin.tokens.clone(), loopback };
+        let listener = Listener { socket, tls, bounds: Bounds::admin() };
+        let admin = core.admin(ingress_endpoint);
+        self.tasks.spawn(admin::serve(listener, admin, access, stopped(self.stop.subscribe())));
+    }
+
+    /// Refuses new requests and lets open ones finish for a moment.
+    pub(crate) async fn stop(mut self) {
+        // The receivers are gone only when all listeners have ended already.
+        let _listening = self.stop.send(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(limits::STOP_TIMEOUT, ended).await.is_err() {
+            info!("some requests were still open and are cut off; what they started goes on");
+        }
+        self.tasks.abort_all();
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
 }
 
-fn scheme(tls: &Option<ServerTls>) -> &'static str {
+pub(crate) fn scheme(tls: &Option<ServerTls>) -> &'static str {
     if tls.is_some() { "https" } else { "http" }
 }
 

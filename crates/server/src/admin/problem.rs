@@ -82,6 +82,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Discovery { invalid: true, .. }
             | RegistryError::HandlerType { .. }
             | RegistryError::Unsupported(_)
+            | RegistryError::LocalName(_)
             | RegistryError::TooManyDeployments => StatusCode::BAD_REQUEST,
             RegistryError::ServiceType { .. }
             | RegistryError::Serving { .. }

@@ -32,11 +32,11 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{Request, Response};
 use http_body::Body;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use reveille_engine::schema::Schema;
 use tokio::sync::watch;
 
@@ -92,6 +92,13 @@ impl listener::Answer for Ingress {
 }
 
 impl Ingress {
+    /// Answers a request from within the process, as it would be answered over HTTP.
+    pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let (head, body) = self.handle(request.map(Full::new)).await.into_parts();
+        let body = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
+        Response::from_parts(head, body)
+    }
+
     /// Answers one request.
     async fn handle<B>(&self, request: Request<B>) -> Answer
     where

@@ -4,7 +4,7 @@
 //! attempts, timeouts and failures are those of every other deployment, and its services can move to a
 //! process of their own by a change of the address.
 //!
-//! - Owns: the address (`local://NAME/`) and the table of names.
+//! - Owns: the address (`local://NAME/`, or `local://NAME.NUMBER/`) and the table of names.
 //! - Does not own: what serves the other end ([`LocalDeployment`]).
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -33,9 +33,16 @@ impl LocalDeployments {
         LocalDeployments(Arc::new(by_name))
     }
 
+    /// The names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Opens a connection to the deployment of this name.
     pub(super) fn connect(&self, name: &str) -> Result<DuplexStream, String> {
-        let deployment = self.0.get(name).ok_or_else(|| {
+        // What was taken over from another deployment has its number behind the name.
+        let (plain, _number) = name.split_once('.').unwrap_or((name, ""));
+        let deployment = self.0.get(name).or_else(|| self.0.get(plain)).ok_or_else(|| {
             format!(
                 "the deployment '{name}' was part of a process that this one is not: give it the \
                  address at which its services are now (PATCH /deployments/ID)"

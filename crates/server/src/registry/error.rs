@@ -24,6 +24,9 @@ pub enum RegistryError {
         /// True when the manifest was read and breaks a rule.
         invalid: bool,
     },
+    /// A deployment within the process has a name that fits in no address. Choose another one.
+    #[error(transparent)]
+    LocalName(super::UriError),
     /// No common protocol version. Use another version of the SDK or of this server.
     #[error(
         "unsupported service protocol versions: [{min}, {max}]. Supported versions by this runtime \

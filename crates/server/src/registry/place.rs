@@ -31,6 +31,12 @@ pub(super) fn place(
     if let Some((id, known)) = existing(records, request) {
         return Ok(Plan { value: (Registered::Existing, id, known.clone()), next: None });
     }
+    if request.unless_same
+        && let Some((id, known)) = find(records, &record.uri)
+        && is_same(records, id, known, &record)
+    {
+        return Ok(Plan { value: (Registered::Existing, id, known.clone()), next: None });
+    }
     for (name, service) in &mut record.services {
         let was = record::latest_of(records, name).map(|(_, known)| known.kind);
         if let Some(was) = was
@@ -55,6 +61,26 @@ pub(super) fn place(
         (next, vec![id])
     });
     Ok(Plan { value: (registered, id, record), next })
+}
+
+/// True when a deployment was discovered as it is known, and new work of all its services goes there.
+fn is_same(
+    records: &Records,
+    id: DeploymentId,
+    known: &DeploymentRecord,
+    found: &DeploymentRecord,
+) -> bool {
+    let mut found = found.clone();
+    found.created_at_ms = known.created_at_ms;
+    for (name, service) in &mut found.services {
+        let Some((latest, known)) = record::latest_of(records, name) else { return false };
+        if latest != id {
+            return false;
+        }
+        (service.revision, service.retired) = (known.revision, known.retired);
+        service.patch = known.patch.clone();
+    }
+    found == *known
 }
 
 /// Decides what the removal of a deployment changes: it goes, and so do the services whose latest

@@ -23,6 +23,8 @@ pub struct RegisterDeployment {
     pub breaking: bool,
     /// True to check only: nothing is stored.
     pub dry_run: bool,
+    /// True to store nothing when new work goes there already, to the same services.
+    pub unless_same: bool,
     /// Shown with the deployment, means nothing to the server.
     pub metadata: TextMap,
 }
@@ -72,6 +74,7 @@ impl TryFrom<Body> for RegisterDeployment {
             force: body.force,
             breaking: body.breaking,
             dry_run: body.dry_run,
+            unless_same: false,
             metadata: body.metadata,
         })
     }
@@ -87,6 +90,7 @@ impl RegisterDeployment {
             force: false,
             breaking: false,
             dry_run: false,
+            unless_same: false,
             metadata: TextMap::new(),
         }
     }
