@@ -21,7 +21,7 @@ use crate::keys::{self, Timer, TimerKind, tag};
 use crate::message::Message;
 use crate::record::{
     Decision, InvocationRecord, JournalEntry, Kind, LockRecord, Pending, PromiseRecord, Status,
-    StoredWait, decode, encode,
+    decode, encode,
 };
 use crate::tx::Invocation;
 use crate::wait::WaitKind;
@@ -285,12 +285,7 @@ impl Expected {
     fn of_waits(&mut self, invocation: &Invocation) {
         let record = &invocation.record;
         for wait in &record.waits {
-            let row = StoredWait {
-                service: record.service.clone(),
-                key: record.key.clone(),
-                handler: record.handler.clone(),
-                ..wait.clone()
-            };
+            let row = wait.row_of(record);
             let kind = u8::try_from(wait.kind).unwrap_or(0);
             let key = keys::wait(wait.since, invocation.id, kind, wait.ordinal);
             self.0.insert(key, Some(encode(&row)));

@@ -81,6 +81,8 @@ pub struct WaitRow {
     pub key: Option<String>,
     /// Handler of the invocation.
     pub handler: String,
+    /// Scope of the invocation.
+    pub scope: Option<String>,
     /// Attempt on which it was announced.
     pub attempt: u32,
 }
@@ -103,6 +105,7 @@ impl WaitRow {
             service: stored.service,
             key: stored.key,
             handler: stored.handler,
+            scope: stored.scope,
             attempt: stored.attempt,
         })
     }

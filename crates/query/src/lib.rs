@@ -23,6 +23,7 @@ mod functions;
 mod json;
 mod lexer;
 mod memory;
+mod moment;
 mod run;
 mod table;
 pub mod tables;

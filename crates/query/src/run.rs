@@ -16,7 +16,8 @@ use rusqlite::{
 };
 
 use crate::{
-    arrow, cell::Type, error::QueryError, functions, json, lexer, memory, table::World, vtab,
+    arrow, cell::Type, error::QueryError, functions, json, lexer, memory, moment, table::World,
+    vtab,
 };
 
 /// Form of an answer.
@@ -111,6 +112,7 @@ fn connect(world: &World, deadline: Instant) -> rusqlite::Result<Connection> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, QUERY_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    moment::register(&connection)?;
     vtab::register(&connection, world)?;
     functions::register(&connection, world.now_ms)?;
     connection.authorizer(Some(authorize))?;

@@ -80,6 +80,8 @@ pub struct DeploymentRow {
     pub protocol_version_max: u32,
     /// Names of its services.
     pub services: Vec<String>,
+    /// Name and version of its SDK, if it told.
+    pub server: Option<String>,
 }
 
 /// A row of `sys_service`.

@@ -21,7 +21,9 @@ use rusqlite::{
 };
 
 use crate::{
+    cell::Type,
     error::QueryError,
+    moment,
     table::{Filter, Row, Rows, Table, World},
     tables,
 };
@@ -78,7 +80,10 @@ unsafe impl<'vtab> VTab<'vtab> for Virtual {
         let columns: Vec<String> = table
             .columns
             .iter()
-            .map(|(name, ty)| format!("\"{name}\" {}", ty.declared()))
+            .map(|(name, ty)| match ty {
+                Type::Time => format!("\"{name}\" {} COLLATE {}", ty.declared(), moment::COLLATION),
+                _ => format!("\"{name}\" {}", ty.declared()),
+            })
             .collect();
         let schema = CString::new(format!("CREATE TABLE x({})", columns.join(",")))?;
         Ok((Cow::Owned(schema), Virtual { base: sqlite3_vtab::default(), table, world }))

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
+use super::InvocationRecord;
 use crate::command::Millis;
 
 /// One thing that a suspended invocation waits for.
@@ -35,6 +36,22 @@ pub struct StoredWait {
     /// Handler name, only in the wait table.
     #[prost(string, tag = "8")]
     pub handler: String,
+    /// Scope, only in the wait table.
+    #[prost(string, optional, tag = "10")]
+    pub scope: Option<String>,
+}
+
+impl StoredWait {
+    /// The row of the wait table, for a wait that `record` lists.
+    pub fn row_of(&self, record: &InvocationRecord) -> StoredWait {
+        StoredWait {
+            service: record.service.clone(),
+            key: record.key.clone(),
+            handler: record.handler.clone(),
+            scope: record.scope.clone(),
+            ..self.clone()
+        }
+    }
 }
 
 /// A completion that a command waits for.

@@ -49,6 +49,7 @@ fn wait() -> StoredWait {
         service: "W".into(),
         key: Some("k".into()),
         handler: "run".into(),
+        scope: Some("tenant".into()),
     }
 }
 

@@ -25,12 +25,7 @@ pub fn list(
     remember(tx, invocation, leaves)?;
     let record = &invocation.record;
     for (key, wait) in rows(invocation) {
-        let row = StoredWait {
-            service: record.service.clone(),
-            key: record.key.clone(),
-            handler: record.handler.clone(),
-            ..wait.clone()
-        };
+        let row = wait.row_of(record);
         tx.write(key, record::encode(&row));
     }
     Ok(())

@@ -281,8 +281,16 @@ impl Invocation {
                 Cell::Number(u64::from(record.failed_attempts) + running)
             }
             "last_attempt_deployment_id" => deployment(&record.attempt_deployment),
+            "last_attempt_server" => self.attempt_server(),
             name => Cell::some(failure, |failure| failure_cell(failure, name)),
         }
+    }
+
+    /// The SDK at the deployment of the attempt, while that is registered.
+    fn attempt_server(&self) -> Cell {
+        let Cell::Text(id) = deployment(&self.record.attempt_deployment) else { return Cell::Null };
+        let known = self.world.catalog.deployments.iter().find(|known| known.id == id);
+        Cell::some(known.and_then(|known| known.server.clone()), Cell::Text)
     }
 }
 

@@ -60,6 +60,14 @@ fn whole_queries() {
         ("select count(*) as n from sys_invocation where target ilike 'MAIL%'", json!([{"n": 14}])),
         ("select count(*) as n from sys_invocation where target like 'MAIL%'", json!([{"n": 0}])),
         (
+            "select count(*) as n from sys_invocation where id = (select min(id) from sys_invocation) \
+             and completed_at >= '2026-11-22 07:36:39' and '2026-11-22 07:36:39.99' >= completed_at \
+             and completed_at between '2026-11-22' and '2026-11-23' \
+             and completed_at in ('2026-11-22 07:36:39.990 UTC') \
+             and not completed_at < '2026-11-22 07:36:39.99+00:00'",
+            json!([{"n": 1}]),
+        ),
+        (
             "select count(*) as n from sys_invocation where created_at > now() - interval '1 day'",
             json!([{"n": 14}]),
         ),

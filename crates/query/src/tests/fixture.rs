@@ -24,7 +24,7 @@ use reveille_engine::{
 };
 use reveille_protocol::{
     frame::{Frame, MessageType},
-    id::InvocationId,
+    id::{DeploymentId, InvocationId},
     message::{CompleteAwakeableCommand, Failure, Future, InputCommand, Value},
 };
 use reveille_store::{
@@ -37,6 +37,8 @@ use crate::{Attempts, Catalog, DeploymentRow, Format, ServiceRow, World, run};
 const PARTITIONS: u16 = 2;
 /// The moment that all queries see.
 pub const NOW_MS: u64 = 1_795_333_000_000;
+/// What is registered.
+pub const DEPLOYMENT: DeploymentId = DeploymentId(7);
 /// Stands for the secret part of an awakeable id.
 pub const SECRET: &str = "SECRETSECRETSECRETSECRETSEC";
 
@@ -95,20 +97,21 @@ fn catalog() -> Catalog {
     let rule = Rule { concurrency: Some(3), version: 2, modified_at: NOW_MS, ..Rule::default() };
     Catalog {
         deployments: vec![DeploymentRow {
-            id: "dp_1".to_owned(),
+            id: DEPLOYMENT.to_string(),
             ty: "http",
             endpoint: "http://localhost:9080/".to_owned(),
             created_at_ms: NOW_MS - 5,
             protocol_version_min: 5,
             protocol_version_max: 7,
             services: vec!["Count".to_owned(), "Mail".to_owned()],
+            server: Some("sdk/1.2".to_owned()),
         }],
         services: vec![ServiceRow {
             name: "Mail".to_owned(),
             revision: 3,
             public: true,
             ty: "service",
-            deployment_id: "dp_1".to_owned(),
+            deployment_id: DEPLOYMENT.to_string(),
         }],
         rules: Arc::new(Rules { version: 2, by_pattern: [("tenant".to_owned(), rule)].into() }),
     }
@@ -165,6 +168,7 @@ fn invocation(batch: &mut Batch, number: u64) {
                 attempt: 1,
                 service: "Mail".to_owned(),
                 handler: "send".to_owned(),
+                scope: (number == 1).then(|| "tenant".to_owned()),
                 ..StoredWait::default()
             };
             batch.put(keys::wait(wait.since, id, 1, 0), encode(&wait));
@@ -197,6 +201,7 @@ fn failing(batch: &mut Batch, id: InvocationId, record: &mut InvocationRecord) {
         at: 0,
     };
     record.failed_attempts = 2;
+    record.attempt_deployment = Bytes::copy_from_slice(&DEPLOYMENT.0.to_be_bytes());
     record.next_retry_at = Some(NOW_MS + 500);
     record.events_total = 1;
     let event = StoredEvent {

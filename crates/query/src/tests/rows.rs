@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{fixture::id, query, world};
+use super::{
+    fixture::{DEPLOYMENT, id},
+    query, world,
+};
 
 #[test]
 fn invocations() {
@@ -37,14 +40,14 @@ fn invocations() {
         ),
         (
             one(
-                "status, retry_count, last_failure, last_failure_error_code, next_retry_at, \
-                 last_failure_related_command_type, last_failure_related_entry_name, in_flight",
+                "status, retry_count, last_attempt_server, last_failure, last_failure_error_code, \
+                 next_retry_at, last_failure_related_command_type, last_failure_related_entry_name",
                 2,
-            )
-            .replace(", in_flight", ""),
+            ),
             json!([{
                 "status": "backing-off",
                 "retry_count": 2,
+                "last_attempt_server": "sdk/1.2",
                 "last_failure": "[500 Internal] out of order\nat mail.ts:7",
                 "last_failure_error_code": "RT0007",
                 "next_retry_at": "2026-11-22T07:36:40.500Z",
@@ -124,10 +127,11 @@ fn keys_and_what_belongs_to_them() {
 fn what_else_there_is() {
     check(&[
         (
-            "select kind, invocation_id, \"index\", target, since, attempt from sys_wait"
+            "select kind, invocation_id, \"index\", target, scope, since, attempt from sys_wait"
                 .to_owned(),
             json!([{"kind": "awakeable", "invocation_id": id(1).to_string(), "index": 17,
-                    "target": "Mail/send", "since": "2026-11-22T07:35:40.000Z", "attempt": 1}]),
+                    "target": "Mail/send", "scope": "tenant",
+                    "since": "2026-11-22T07:35:40.000Z", "attempt": 1}]),
         ),
         (
             "select event_type, after_journal_entry_index from sys_journal_events".to_owned(),
@@ -135,7 +139,7 @@ fn what_else_there_is() {
         ),
         (
             "select id, ty, services, min_service_protocol_version from sys_deployment".to_owned(),
-            json!([{"id": "dp_1", "ty": "http", "services": ["Count", "Mail"],
+            json!([{"id": DEPLOYMENT.to_string(), "ty": "http", "services": ["Count", "Mail"],
                     "min_service_protocol_version": 5}]),
         ),
         (

@@ -66,6 +66,8 @@ pub(super) struct Wait {
     service: String,
     key: Option<String>,
     handler: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
     since: String,
     attempt: u32,
 }
@@ -162,6 +164,7 @@ fn show(row: WaitRow) -> Wait {
         service: row.service,
         key: row.key,
         handler: row.handler,
+        scope: row.scope,
         since: time::milliseconds_utc(row.since),
         attempt: row.attempt,
     }

@@ -17,6 +17,7 @@ impl Registry {
             protocol_version_min: record.protocol_version_min,
             protocol_version_max: record.protocol_version_max,
             services: record.services.keys().cloned().collect(),
+            server: record.sdk_version.clone(),
         });
         let latest = record::latest(&records);
         let services = latest.iter().map(|(name, (id, service))| ServiceRow {

@@ -29,6 +29,7 @@ impl Bench {
             service: service.to_owned(),
             key: (service == "Object").then(|| "k".to_owned()),
             handler: "ask".to_owned(),
+            scope: (kind == WaitKind::Promise).then(|| "tenant".to_owned()),
         };
         let key = keys::wait(since, id(number), kind as u8, 0);
         self.put(partition, key, record::encode(&wait));
@@ -66,7 +67,7 @@ async fn waits_are_listed_oldest_first_over_all_partitions() {
     let first = json!({
         "kind": "promise", "invocation_id": id(2).to_string(), "index": 17, "name": "review",
         "target": "Object/k/ask", "service": "Object", "key": "k", "handler": "ask",
-        "since": "1970-01-01T00:00:01.000Z", "attempt": 2,
+        "scope": "tenant", "since": "1970-01-01T00:00:01.000Z", "attempt": 2,
     });
     let second = json!({
         "kind": "awakeable", "invocation_id": id(1).to_string(), "index": 17,
