@@ -47,6 +47,7 @@ pub mod keys;
 pub mod level;
 pub mod lock;
 pub mod mask;
+pub mod memory;
 pub mod message;
 pub mod operator;
 pub mod outbox;

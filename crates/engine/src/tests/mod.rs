@@ -24,6 +24,7 @@ mod lifecycle;
 mod limits;
 mod locks;
 mod matrix;
+mod memory;
 mod operators;
 mod parking;
 mod partitions;
