@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Crate and the crates of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("reveille-protocol", &[]),
     ("reveille-store", &[]),
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
+    ("reveille", &["reveille-protocol"]),
     ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (
         "reveille-server",
