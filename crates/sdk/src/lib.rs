@@ -1,7 +1,29 @@
 //! Durable handlers in Rust: services, objects and workflows that wait without costing anything.
-//!
-//! So far only the replay machine, on which contexts and the endpoint will stand.
 
-// Its users are still to come.
-#[allow(dead_code, unused_imports)]
+mod attempt;
+pub mod combine;
+mod context;
+mod definition;
+mod driver;
+mod durable;
+mod endpoint;
+mod error;
+mod options;
+pub mod payload;
+mod random;
+mod request;
+mod step;
 mod vm;
+
+pub use combine::{all, all_settled, any, race};
+pub use context::{
+    Context, ObjectContext, Promise, SharedObjectContext, SharedWorkflowContext, WorkflowContext,
+};
+pub use definition::{Definition, Service};
+pub use durable::{BoxedDurable, Durable, DurableFuture, DurableResult, Map, Timeout};
+pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, ProtocolMode};
+pub use error::{BoxError, HandlerError, HandlerResult, TerminalError};
+pub use options::{InvocationRetry, Options};
+pub use random::Random;
+pub use request::{Call, Caller, Invocation, Request, Sent, Target};
+pub use step::{RetryPolicy, Run};

@@ -41,14 +41,14 @@ use std::{
 use bytes::Bytes;
 use reveille_protocol::{
     frame::{Frame, FrameDecoder, MessageType},
-    message::{InputCommand, Notification, ProposeRunCompletionAck, Start, Void, notification::Id},
+    message::{InputCommand, Notification, ProposeRunCompletionAck, Start, notification::Id},
     signal,
     version::ServiceProtocolVersion,
 };
 
 pub use self::{
     await_tree::{Await, Combinator, Status},
-    error::{AttemptError, Stopped},
+    error::{AttemptError, Stopped, millis},
     inbox::Outcome,
     progress::Progress,
     run::{OnExhausted, RetryLimits},
@@ -217,6 +217,11 @@ impl Vm {
         matches!(self.phase, Phase::Replaying | Phase::Processing)
     }
 
+    /// Whether the server has ended the request.
+    pub fn is_input_closed(&self) -> bool {
+        self.input_closed
+    }
+
     /// How the attempt ended, if it did.
     pub fn ended(&self) -> Option<&Ended> {
         self.ended.as_ref()
@@ -376,15 +381,17 @@ impl Vm {
         Some(outcome)
     }
 
+    /// A count of what the code has done, as far as replay has to repeat it.
+    pub fn handles_and_commands(&self) -> usize {
+        self.handles.len() + self.commands_issued as usize
+    }
+
     /// Ends the attempt, since what was awaited cannot be understood.
     pub fn fail_at(&mut self, handle: Handle, message: &str) {
         let Awaitable { what, site, .. } = &self.handles[handle.0];
         let message = format!("the result of the {what} at {site} cannot be read: {message}");
         self.fail(AttemptError::new(INTERNAL, message).about(self.current.clone()));
     }
-
-    /// Nothing, as an outcome.
-    pub const VOID: Outcome = Outcome::Void(Void {});
 
     fn encoded_len_is_sane(message: &impl prost::Message) -> bool {
         u32::try_from(message.encoded_len()).is_ok()

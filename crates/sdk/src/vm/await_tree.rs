@@ -24,6 +24,9 @@ pub enum Combinator {
     FirstSucceeded,
     /// Over with the first failure, or when every child succeeded.
     AllSucceeded,
+    /// Over with the first child, and then the code decides what that means: a deadline, which is a
+    /// failure although the sleep behind it is none.
+    CodeDecides,
 }
 
 /// What is awaited: one thing, or several.
@@ -117,7 +120,7 @@ impl Await {
 /// Whether a child with this status ends a node at once.
 fn decides(combinator: Combinator, status: Status) -> bool {
     match combinator {
-        Combinator::FirstCompleted => status != Status::Pending,
+        Combinator::FirstCompleted | Combinator::CodeDecides => status != Status::Pending,
         Combinator::AllCompleted => false,
         Combinator::FirstSucceeded => status == Status::Succeeded,
         Combinator::AllSucceeded => status == Status::Failed,
@@ -138,5 +141,6 @@ fn wire_combinator(combinator: Combinator) -> CombinatorType {
         Combinator::AllCompleted => CombinatorType::AllCompleted,
         Combinator::FirstSucceeded => CombinatorType::FirstSucceededOrAllFailed,
         Combinator::AllSucceeded => CombinatorType::AllSucceededOrFirstFailed,
+        Combinator::CodeDecides => CombinatorType::Unknown,
     }
 }

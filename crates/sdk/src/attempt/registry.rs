@@ -1,0 +1,162 @@
+//! What is awaited: a tree and a waker for each durable future that was polled and has not ended.
+//!
+//! - Owns: [`Registration`], which a future holds; [`Core::progress`], which wakes those concerned.
+//! - Invariant: what was delivered and not looked at is not waited for again, so that a future that the
+//!   handler keeps without polling it holds nothing up.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    panic::Location,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use super::{Attempt, Core};
+use crate::vm::{Await, Progress, Site, Stopped};
+
+/// By the order in which futures were polled first.
+#[derive(Default)]
+pub(super) struct Registry {
+    entries: BTreeMap<u64, Entry>,
+    next: u64,
+}
+
+struct Entry {
+    tree: Await,
+    waker: Waker,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// Its future was woken and has not been polled since.
+    Woken,
+    /// As [`State::Woken`], by the cancellation of the invocation.
+    Cancelled,
+}
+
+/// What became of a wait of the whole handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// The handler was woken: poll it.
+    Poll,
+    /// More input is needed.
+    Wait,
+    /// As [`Step::Wait`], and nothing durable is awaited.
+    WaitForNothing,
+    /// The attempt is over.
+    Over,
+}
+
+impl Core {
+    /// Delivers the next thing that the handler waits for, and only that.
+    pub fn progress(&mut self) -> Step {
+        let waiting =
+            || self.registry.entries.values().filter(|entry| entry.state == State::Waiting);
+        let trees: Vec<Await> = waiting().map(|entry| entry.tree.clone()).collect();
+        if trees.is_empty() {
+            return if self.vm.ended().is_some() { Step::Over } else { Step::WaitForNothing };
+        }
+        let site = self.last_site.unwrap_or(Location::caller());
+        match self.vm.progress(trees, site) {
+            Ok(Progress::Ready) => {
+                let Self { vm, registry, .. } = self;
+                registry.wake(State::Woken, |tree| vm.is_over(tree));
+                Step::Poll
+            }
+            Ok(Progress::Cancelled) => {
+                self.registry.wake(State::Cancelled, |_| true);
+                Step::Poll
+            }
+            Ok(Progress::Execute(run)) => {
+                self.runs.insert(run, false);
+                self.registry.wake(State::Woken, |tree| {
+                    let mut found = false;
+                    tree.leaves(&mut |leaf| found |= leaf == run);
+                    found
+                });
+                Step::Poll
+            }
+            Ok(Progress::NeedInput) => Step::Wait,
+            Ok(Progress::Suspended) | Err(Stopped) => Step::Over,
+        }
+    }
+
+    /// Something that changes whenever the handler does something that replay would have to repeat.
+    pub fn mark(&self) -> usize {
+        self.vm.handles_and_commands()
+    }
+}
+
+impl Registry {
+    fn wake(&mut self, state: State, is_concerned: impl Fn(&Await) -> bool) {
+        for entry in self.entries.values_mut() {
+            if entry.state == State::Waiting && is_concerned(&entry.tree) {
+                entry.state = state;
+                entry.waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+/// The place of a durable future among what is awaited.
+pub(crate) struct Registration {
+    /// `None` for what belongs to no attempt: a group of nothing, which never waits.
+    attempt: Option<Arc<Attempt>>,
+    entry: Option<u64>,
+}
+
+impl Registration {
+    pub fn new(attempt: Option<Arc<Attempt>>) -> Self {
+        Self { attempt, entry: None }
+    }
+
+    /// Whether the invocation was cancelled while this future waited; it is told once.
+    pub fn take_cancelled(&mut self) -> bool {
+        let (Some(at), Some(attempt)) = (self.entry, &self.attempt) else { return false };
+        let is_cancelled = {
+            let core = attempt.core();
+            let entry = core.registry.entries.get(&at);
+            entry.is_some_and(|entry| entry.state == State::Cancelled)
+        };
+        if is_cancelled {
+            self.leave();
+        }
+        is_cancelled
+    }
+
+    /// Waits for a tree; without one for ever, since the attempt is over.
+    pub fn wait<T>(&mut self, tree: Option<Await>, site: Site, cx: &Context<'_>) -> Poll<T> {
+        let (Some(tree), Some(attempt)) = (tree, &self.attempt) else { return Poll::Pending };
+        let mut core = attempt.core();
+        if attempt.check_place(&mut core, site).is_err() {
+            return Poll::Pending;
+        }
+        let registry = &mut core.registry;
+        let at = *self.entry.get_or_insert_with(|| {
+            registry.next += 1;
+            registry.next
+        });
+        let waker = match registry.entries.remove(&at) {
+            Some(entry) if entry.waker.will_wake(cx.waker()) => entry.waker,
+            _ => cx.waker().clone(),
+        };
+        registry.entries.insert(at, Entry { tree, waker, state: State::Waiting });
+        Poll::Pending
+    }
+
+    /// Waits no longer.
+    pub fn leave(&mut self) {
+        if let (Some(at), Some(attempt)) = (mem::take(&mut self.entry), &self.attempt) {
+            attempt.core().registry.entries.remove(&at);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,215 @@
+//! What would not be the same on replay is refused, with an explanation.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, select};
+
+use super::{Enter, Peer, handler, names};
+use crate::{HandlerError, RetryPolicy};
+
+/// What the handler does, and parts of the explanation.
+const TABLE: &[(&str, Enter, &[&str])] = &[
+    (
+        "foreign future",
+        handler!(|ctx| {
+            ctx.invocation::<()>("inv_1x").cancel();
+            std::future::pending::<()>().await;
+            Ok(())
+        }),
+        &["not durable", "ctx.run", "misuse.rs:"],
+    ),
+    (
+        "foreign timer beside a durable future",
+        handler!(|ctx| {
+            // Pacing: the timer is what must not be awaited.
+            let mut timer = Box::pin(tokio::time::sleep(Duration::from_secs(1)).fuse());
+            let mut answer = ctx.awakeable::<i32>().1.fuse();
+            select! {
+                () = timer => {}
+                _ = answer => {}
+            }
+            Ok(())
+        }),
+        &["together with one that is not", ".timeout(", "misuse.rs:"],
+    ),
+    (
+        "durable operation in a step",
+        handler!(|ctx| {
+            let step = ctx.run("outer", async || {
+                ctx.sleep(Duration::from_secs(1)).await?;
+                Ok(())
+            });
+            Ok(step.await?)
+        }),
+        &["within the step \"outer\"", "misuse.rs:"],
+    ),
+    (
+        "randomness in a step",
+        handler!(|ctx| Ok(ctx.run_sync("outer", || Ok(ctx.rand().u64())).await?)),
+        &["within the step \"outer\""],
+    ),
+    (
+        "durable future in a task",
+        handler!(|ctx| {
+            let sleep = ctx.sleep(Duration::from_secs(1));
+            let task = tokio::spawn(sleep);
+            Ok(task.await??)
+        }),
+        &["outside of its handler", "misuse.rs:"],
+    ),
+    (
+        "panic",
+        handler!(|ctx| {
+            let (id, _) = ctx.awakeable::<()>();
+            if !id.is_empty() {
+                panic!("of {}", "some sort");
+            }
+            Ok(())
+        }),
+        &["panicked", "of some sort"],
+    ),
+    (
+        "panic in a step",
+        handler!(|ctx| {
+            let is_odd = ctx.invocation_id().is_empty();
+            let step = || if is_odd { panic!("odd") } else { Ok(()) };
+            Ok(ctx.run_sync("step", step).await?)
+        }),
+        &["panicked", "odd"],
+    ),
+    (
+        "result that cannot be written",
+        handler!(|_ctx| Ok(std::collections::HashMap::from([(vec![1], 1)]))),
+        &["result of the handler cannot be written"],
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn misuse_is_explained() {
+    for (name, handler, expected) in TABLE {
+        let mut peer = Peer::replay(*handler, &[]);
+        let message = peer.error_after(Duration::from_secs(20)).await;
+        for part in *expected {
+            assert!(message.contains(part), "{name}: {part} in {message}");
+        }
+        peer.close();
+        peer.written().await;
+        assert!(peer.attempt.is_finished(), "{name}");
+    }
+}
+
+/// Alone, and not for long, it is let go: a lock, or a channel between parts of the handler.
+#[tokio::test(start_paused = true)]
+async fn short_waits_for_other_things_are_admitted() {
+    let mut peer = Peer::replay(
+        handler!(|ctx| {
+            // Pacing: what is admitted alone.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::task::yield_now().await;
+            Ok(ctx.invocation_id().len())
+        }),
+        &[],
+    );
+    peer.written().await;
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(peer.result().await, "0");
+}
+
+/// Channels between parts of a handler are as deterministic as the parts.
+#[tokio::test]
+async fn channels_within_a_handler_are_admitted() {
+    let mut peer = Peer::replay(
+        handler!(|ctx| {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel::<i32>(1);
+            let produce = async {
+                for _ in 0..300 {
+                    sender.send(1).await?;
+                }
+                drop(sender);
+                Ok::<_, HandlerError>(())
+            };
+            let consume = async {
+                let mut sum = ctx.awakeable::<i32>().1.await?;
+                while let Some(number) = receiver.recv().await {
+                    sum += number;
+                }
+                ctx.invocation::<()>("inv_1x").cancel();
+                Ok::<_, HandlerError>(sum)
+            };
+            let (produced, sum) = futures_util::join!(produce, consume);
+            produced?;
+            sum
+        }),
+        &[],
+    );
+    peer.written().await;
+    peer.send(&[super::answered(17, "5")]);
+    assert_eq!(peer.result().await, "305");
+}
+
+#[tokio::test]
+async fn errors_of_steps_and_handlers_are_tried_again() {
+    let table: Vec<(Enter, &[&str], Option<u64>)> = vec![
+        (handler!(|_ctx| Err::<(), _>("no".into())), &["Error"], None),
+        (
+            handler!(|ctx| {
+                let policy = RetryPolicy::new().initial_delay(Duration::from_millis(7));
+                let step = ctx.run("s", async || Err::<(), _>("no".into()));
+                Ok(step.retry(policy).await?)
+            }),
+            &["Run", "Error"],
+            Some(7),
+        ),
+        (
+            handler!(|_ctx| Err::<(), _>(HandlerError::retry_after("no", Duration::from_secs(7)))),
+            &["Error"],
+            Some(7000),
+        ),
+    ];
+    for (handler, expected, delay) in table {
+        let mut peer = Peer::replay(handler, &[]);
+        let frames = peer.written().await;
+        assert_eq!(names(&frames), expected);
+        let error: reveille_protocol::message::ErrorMessage =
+            frames.last().expect("one").decode().expect("an error");
+        assert_eq!((error.code, error.message.as_str()), (500, "no"));
+        assert_eq!(error.next_retry_delay, delay);
+    }
+}
+
+/// What cannot be read is the fault of the caller, and trying again would not help.
+#[tokio::test]
+async fn undecodable_input_is_an_outcome() {
+    let handler: Enter = handler!(crate::Context, |_ctx, text: String| Ok(text));
+    let mut peer = Peer::replay(handler, &[]);
+    let result = peer.result().await;
+    assert!(result.starts_with("400 the input cannot be read: invalid type"), "{result}");
+}
+
+/// What only waits breaks off, and a step is executed to its end.
+#[tokio::test]
+async fn stopping_waits_for_steps_alone() {
+    let waits: Enter = handler!(|ctx| Ok(ctx.awakeable::<i32>().1.await?));
+    let steps: Enter = handler!(|ctx| {
+        let step = ctx.run("s", async || {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            Ok(1)
+        });
+        Ok(step.await?)
+    });
+    for (handler, expected) in
+        [(waits, &["AwaitingOn"][..]), (steps, &["Run", "ProposeRunCompletion", "AwaitingOn"])]
+    {
+        let mut peer = Peer::replay(handler, &[]);
+        if expected.len() == 1 {
+            assert_eq!(names(&peer.written().await), expected);
+        }
+        peer.stopping.send(true).expect("an attempt");
+        let frames = peer.written().await;
+        assert!(expected.len() == 1 || names(&frames) == expected, "{frames:?}");
+        assert!(peer.attempt.is_finished());
+        assert!(!peer.attempt.await.expect("no panic"));
+    }
+}
