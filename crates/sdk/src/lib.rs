@@ -1,5 +1,8 @@
 //! Durable handlers in Rust: services, objects and workflows that wait without costing anything.
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod attempt;
 pub mod combine;
 mod context;
@@ -26,4 +29,5 @@ pub use error::{BoxError, HandlerError, HandlerResult, TerminalError};
 pub use options::{InvocationRetry, Options};
 pub use random::Random;
 pub use request::{Call, Caller, Invocation, Request, Sent, Target};
+pub use reveille_macros::{object, service, workflow};
 pub use step::{RetryPolicy, Run};

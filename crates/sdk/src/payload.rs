@@ -48,6 +48,11 @@ impl PayloadError {
 }
 
 /// Represents what can be written as a payload: every `serde::Serialize`, as JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be written as a payload",
+    label = "this is no `Encode`",
+    note = "derive `serde::Serialize` for it, or implement `reveille::payload::Encode`"
+)]
 pub trait Encode {
     /// The content type of results; `None` for none.
     const CONTENT_TYPE: Option<&str>;
@@ -61,6 +66,11 @@ pub trait Encode {
 }
 
 /// Represents what can be read from a payload: every `serde::de::DeserializeOwned`, from JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from a payload",
+    label = "this is no `Decode`",
+    note = "derive `serde::Deserialize` for it, or implement `reveille::payload::Decode`"
+)]
 pub trait Decode: Sized {
     /// The content type of requests, with wildcards as in `accept`; `None` when there is no body.
     const CONTENT_TYPE: Option<&str>;

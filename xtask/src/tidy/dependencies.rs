@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Crate and the crates of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("reveille-protocol", &[]),
     ("reveille-store", &[]),
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
-    ("reveille", &["reveille-protocol"]),
+    ("reveille-macros", &[]),
+    ("reveille", &["reveille-protocol", "reveille-macros"]),
     ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (
         "reveille-server",

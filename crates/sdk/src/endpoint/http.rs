@@ -161,7 +161,7 @@ impl Endpoint {
     fn discover(&self, request: &Request<Incoming>) -> Response<ResponseBody> {
         let accept = request.headers().get(header::ACCEPT);
         let accept = accept.map(|accept| accept.to_str().unwrap_or_default());
-        match self.manifest(accept, request.version() == http::Version::HTTP_2) {
+        match self.manifest_for(accept, request.version() == http::Version::HTTP_2) {
             Ok((content_type, body)) => respond(StatusCode::OK, content_type, body.into()),
             Err(Refusal::NotAcceptable) => {
                 text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "manifest versions 1 to 4 are known")

@@ -30,8 +30,14 @@ pub(super) enum Refusal {
 }
 
 impl Endpoint {
-    /// The manifest, and its content type.
-    pub(super) fn manifest(
+    /// Returns the manifest, as it is announced over HTTP/2 to a server that reads the newest version.
+    pub fn manifest(&self) -> serde_json::Value {
+        // Maps of strings, numbers and schemas that were JSON before.
+        serde_json::to_value(self.announced(true)).unwrap_or_default()
+    }
+
+    /// The manifest for a server, and its content type.
+    pub(super) fn manifest_for(
         &self,
         accept: Option<&str>,
         is_http2: bool,
