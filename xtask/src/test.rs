@@ -33,6 +33,9 @@ const TOOLS: [(&str, &[&str], &str); 6] = [
 /// The services with the Rust SDK: a package of its own, so that its dependencies are not ours.
 const RUST_SERVICES: &str = "tests/sdk/rust/Cargo.toml";
 
+/// What of the SDK is off by default.
+const SDK_FEATURES: &str = "reveille/embedded,reveille/schemars";
+
 /// The steps that are one call of cargo each; tidy runs between the lints and the build.
 const LINTS: [&[&str]; 3] = [
     &["fmt", "--all", "--check"],
@@ -40,6 +43,8 @@ const LINTS: [&[&str]; 3] = [
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        SDK_FEATURES,
         "--",
         "-D",
         "warnings",
@@ -47,12 +52,20 @@ const LINTS: [&[&str]; 3] = [
         "clippy::too_many_lines",
     ],
     // Links of module headers must lead somewhere; the lint that says so is in `Cargo.toml`.
-    &["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"],
+    &[
+        "doc",
+        "--workspace",
+        "--features",
+        SDK_FEATURES,
+        "--no-deps",
+        "--document-private-items",
+        "--quiet",
+    ],
 ];
 const TESTS: [&[&str]; 3] = [
     // The end-to-end tests start the binary, so it must be there and fresh before they run.
     &["build", "-p", "reveille-cli"],
-    &["test", "--workspace"],
+    &["test", "--workspace", "--features", SDK_FEATURES],
     &["run", "-p", "reveille-sim", "--", "--seeds", SIMULATOR_SEEDS],
 ];
 

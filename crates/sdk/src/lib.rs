@@ -9,6 +9,8 @@ mod context;
 mod definition;
 mod driver;
 mod durable;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod endpoint;
 mod error;
 mod options;
@@ -24,6 +26,8 @@ pub use context::{
 };
 pub use definition::{Definition, Service};
 pub use durable::{BoxedDurable, Durable, DurableFuture, DurableResult, Map, Timeout};
+#[cfg(feature = "embedded")]
+pub use embedded::{Embedded, EmbeddedBuilder, EmbeddedError};
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, ProtocolMode};
 pub use error::{BoxError, HandlerError, HandlerResult, TerminalError};
 pub use options::{InvocationRetry, Options};

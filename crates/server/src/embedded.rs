@@ -108,6 +108,16 @@ impl Embedded {
         self.core.registry().update(other, change).await.map(|_view| ())
     }
 
+    /// Does [`Embedded::take_over`] for every other deployment that serves one of the services of the
+    /// deployment of this name.
+    pub async fn take_over_all(&self, name: &str) -> Result<(), RegistryError> {
+        let uri = DeploymentUri::local(name).map_err(RegistryError::LocalName)?;
+        for other in self.core.registry().relatives(&uri) {
+            self.take_over(name, other).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until only a restart of the process can help, and returns why.
     pub async fn failed(&mut self) -> String {
         self.core.failed().await

@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
     ("reveille-macros", &[]),
-    ("reveille", &["reveille-protocol", "reveille-macros"]),
+    ("reveille", &["reveille-server", "reveille-store", "reveille-protocol", "reveille-macros"]),
     ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (
         "reveille-server",

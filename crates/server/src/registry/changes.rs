@@ -7,11 +7,25 @@ use reveille_protocol::id::DeploymentId;
 use crate::text::time;
 
 use super::{
-    DeploymentView, Plan, Registry, RegistryError, ServiceView, manifest, patch,
-    patch::ServicePatch, place, record, update, update::UpdateDeployment, usage, view,
+    DeploymentUri, DeploymentView, Plan, Registry, RegistryError, ServiceView, manifest, patch,
+    patch::ServicePatch, place, record, record::DeploymentRecord, update, update::UpdateDeployment,
+    usage, view,
 };
 
 impl Registry {
+    /// Returns the other deployments that serve a service of the one at this address.
+    pub fn relatives(&self, uri: &DeploymentUri) -> Vec<DeploymentId> {
+        let (records, uri) = (self.inner.records(), uri.to_string());
+        let Some(here) = records.values().find(|record| record.uri == uri) else {
+            return Vec::new();
+        };
+        let shares = |record: &DeploymentRecord| {
+            record.services.keys().any(|name| here.services.contains_key(name))
+        };
+        let others = records.iter().filter(|(_, record)| record.uri != uri && shares(record));
+        others.map(|(id, _)| *id).collect()
+    }
+
     /// Discovers a deployment again under another address or with other headers; returns it when the
     /// change is durable. Work that is pinned to it follows.
     pub async fn update(
