@@ -1,6 +1,6 @@
 //! The determinism table: which fields of a command must be what the journal recorded.
 //!
-//! - Owns: one row per command ([`commands!`] below), and how a difference is told.
+//! - Owns: one row per command (`commands!` below), and how a difference is told.
 //! - Does not own: when commands are compared (`vm/replay.rs`).
 //! - Invariant: a command without a row cannot be issued.
 //!
