@@ -72,7 +72,7 @@ impl Stage {
         let steps = Arc::new(Steps::open(&directory.join("steps.jsonl"))?);
         let endpoint_address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let handlers = approval::endpoint(Arc::clone(&steps));
+        let handlers = approval::endpoint(Arc::clone(&steps))?;
         let endpoint =
             tokio::spawn(async move { handlers.serve(listener, std::future::pending()).await });
         let data_dir = data_dir.to_path_buf();
@@ -150,7 +150,8 @@ impl Stage {
         let path = format!("/restate/send/{}/{}", approval::SERVICE, approval::HANDLER);
         let round = self.memory.round;
         let headers = [("idempotency-key", &*format!("demo-{round}"))];
-        let input = approval::input(round, DOCUMENT);
+        let input = approval::Question { round, document: DOCUMENT.to_owned() };
+        let input = serde_json::to_value(input)?;
         let answer =
             patiently("the call", Client::at(ingress)?.post(&path, &headers, &input)).await?;
         let body: Value = serde_json::from_slice(&answer.success().context("cannot call")?)?;

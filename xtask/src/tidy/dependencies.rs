@@ -20,10 +20,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         "reveille-server",
         &["reveille-query", "reveille-engine", "reveille-store", "reveille-protocol"],
     ),
-    (
-        "reveille-cli",
-        &["reveille-server", "reveille-endpoint", "reveille-store", "reveille-protocol"],
-    ),
+    ("reveille-cli", &["reveille-server", "reveille-store", "reveille-protocol", "reveille"]),
     (
         "reveille-sim",
         &["reveille-server", "reveille-engine", "reveille-store", "reveille-protocol"],

@@ -1,6 +1,6 @@
 //! The handler over its endpoint: what it sends for a given journal, and which steps it executes.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::Method;
 use reveille_protocol::{
     frame::{Frame, FrameDecoder, MessageType},
@@ -63,7 +63,8 @@ async fn attempt(stage: &Stage, entries: &[Entry]) -> (Vec<&'static str>, String
         known_entries: 1 + entries.len() as u32,
         ..Start::default()
     };
-    let content = input(1, "the notes").to_string().into();
+    let question = Question { round: 1, document: "the notes".to_owned() };
+    let content = serde_json::to_vec(&question).expect("JSON").into();
     let input = InputCommand { value: Some(Content { content }), ..InputCommand::default() };
     let mut body = BytesMut::new();
     Frame::message(MessageType::START, &start).encode(&mut body);
