@@ -71,6 +71,15 @@ impl CpuTimes {
 
 /// Starts server and endpoint, drives every scenario at every number of connections and reports.
 pub fn run(arguments: &[String]) -> Result<()> {
+    if let Some((name, rest)) = arguments.split_first()
+        && name == "embedded"
+    {
+        // Its engine is part of the program that is measured.
+        let features = ["--features", "embedded", "--bench", "embedded", "--"];
+        let mut command = workspace::cargo(&["bench", "-p", "reveille"]);
+        command.args(features).args(rest);
+        return workspace::run(command);
+    }
     let options = parse(arguments)?;
     if cfg!(debug_assertions) {
         // Endpoint and load generator must cost little, or they are what gets measured.
@@ -189,7 +198,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "all" => options.scenarios = Scenario::ALL.to_vec(),
             name => match Scenario::ALL.into_iter().find(|scenario| scenario.name() == name) {
                 Some(scenario) => options.scenarios = vec![scenario],
-                None => bail!("bench knows greet, steps, answer, all; not {name:?}"),
+                None => bail!("bench knows greet, steps, answer, embedded, all; not {name:?}"),
             },
         }
     }

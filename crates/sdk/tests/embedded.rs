@@ -1,5 +1,4 @@
 //! Engine and handlers in one process.
-#![cfg(feature = "embedded")]
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
