@@ -7,13 +7,14 @@
 //! | `/deployments…` | `deployments` |
 //! | `/services…` | `services` |
 //! | `/services/{service}/state` | `state` |
-//! | `/services/{service}/openapi` | `openapi` |
+//! | `/openapi`, `/services/{service}/openapi` | `openapi` |
 //! | `/invocations/{id}…` | `invocations` |
 //! | `/limits/rules…` | `rules` |
 //! | `/query` | `query` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
 //!
+//! Each of them is a row ([`route`]) of one [`table`], which the router and the document are made of.
 //! Every route exists bare and under `/v2`, `/v3` and `/v4`.
 //! - Owns: routes, statuses and bodies.
 //! - Does not own: connections ([`crate::listener`]), what a request means (`crate::registry`, crate `engine`).
@@ -21,12 +22,14 @@
 
 mod access;
 mod deployments;
+mod document;
 mod invocations;
 mod metrics;
 mod openapi;
 mod problem;
 mod query;
 mod reading;
+mod route;
 mod rules;
 mod services;
 mod simple;
@@ -40,16 +43,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    routing::{any, delete, get, patch, post, put},
-};
+use axum::{Router, extract::DefaultBodyLimit, routing::any};
 use reveille_store::Store;
 
 pub use self::{access::AdminAccess, query::Queries};
 
-use self::access::Operators;
+use self::{access::Operators, route::Route};
 use crate::{
     limits,
     listener::{self, Listener},
@@ -85,7 +84,7 @@ pub async fn serve(
 
 /// Makes the routes.
 pub fn router(admin: Admin) -> Router {
-    let routes = routes();
+    let routes = table().into_iter().fold(Router::new(), |router, route| route.add_to(router));
     Router::new()
         .merge(routes.clone())
         .nest("/v2", routes.clone())
@@ -97,38 +96,22 @@ pub fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-fn routes() -> Router<Admin> {
-    Router::new()
-        .route("/health", get(simple::health))
-        .route("/metrics", get(metrics::page))
-        .route("/version", get(simple::version))
-        .route("/cluster-health", get(simple::cluster_health))
-        .route("/subscriptions", get(simple::subscriptions))
-        .route("/kafka-clusters", get(simple::kafka_clusters))
-        .route("/deployments", get(deployments::list).post(deployments::register))
-        .route(
-            "/deployments/{deployment}",
-            get(deployments::one).patch(deployments::update).delete(deployments::remove),
-        )
-        .route("/services", get(services::list))
-        .route("/services/{service}", get(services::one).patch(services::patch))
-        .route("/services/{service}/state", get(state::read).post(state::replace))
-        .route("/services/{service}/openapi", get(openapi::service))
-        .route("/services/{service}/handlers", get(services::handlers))
-        .route("/services/{service}/handlers/{handler}", get(services::handler))
-        .route("/invocations/{invocation}", delete(invocations::delete))
-        .route("/invocations/{invocation}/cancel", patch(invocations::cancel))
-        .route("/invocations/{invocation}/kill", patch(invocations::kill))
-        .route("/invocations/{invocation}/pause", patch(invocations::pause))
-        .route("/invocations/{invocation}/resume", patch(invocations::resume))
-        .route("/invocations/{invocation}/restart-as-new", patch(invocations::restart_as_new))
-        .route("/invocations/{invocation}/purge", patch(invocations::purge))
-        .route("/invocations/{invocation}/purge-journal", patch(invocations::purge_journal))
-        .route("/limits/rules", put(rules::put).get(rules::list))
-        .route("/limits/rules/bulk-delete", post(rules::delete))
-        .route("/query", post(query::query))
-        .route("/waits", get(wait_list::list))
-        .route("/waits/{invocation}/{wait}/resolve", post(wait_control::resolve))
-        .route("/waits/{invocation}/{wait}/reject", post(wait_control::reject))
-        .route("/waits/{invocation}/{wait}/replace", post(wait_control::replace))
+/// The table of routes, by file. A file that is missing here is neither served nor described.
+fn table() -> Vec<Route> {
+    [
+        simple::routes(),
+        metrics::routes(),
+        openapi::routes(),
+        deployments::routes(),
+        services::routes(),
+        state::routes(),
+        invocations::routes(),
+        wait_list::routes(),
+        wait_control::routes(),
+        rules::routes(),
+        query::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

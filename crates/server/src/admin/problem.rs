@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use reveille_store::StoreError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{partition::Refused, registry::RegistryError};
@@ -27,10 +28,13 @@ pub(super) struct Problem {
     challenge: Option<&'static str>,
 }
 
-/// The error body.
-#[derive(Serialize)]
-struct Body {
+/// What went wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Body {
+    /// What went wrong, and what to do about it.
     message: String,
+    /// Code of the error that clients know, if it has one.
     restate_code: Option<&'static str>,
 }
 

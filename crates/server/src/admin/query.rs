@@ -21,6 +21,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use reveille_query::{Attempts, Format, Limits, QueryError, World, limit_memory, run};
 use reveille_store::Store;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
@@ -29,7 +30,10 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::Admin;
+use super::{
+    Admin,
+    route::{JSON, Route},
+};
 use crate::{config::ServerConfig, limits, metrics::seldom::Seldom, text::time};
 
 /// What queries need: where to read, and how much of it.
@@ -60,20 +64,51 @@ impl Queries {
     }
 }
 
-/// The request.
-#[derive(Deserialize)]
-pub(super) struct Request {
+/// A query.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Query")]
+struct Request {
+    /// One `SELECT`; `docs/sql.md` lists the tables.
     query: String,
 }
 
-/// An error; this route has no codes.
-#[derive(Serialize)]
+/// Why a query has no answer.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "QueryProblem")]
 struct Problem {
+    /// What went wrong, and what to do about it.
     message: String,
 }
 
+/// An answer as JSON.
+#[derive(JsonSchema)]
+#[schemars(rename = "QueryAnswer")]
+// Written in pieces by crate `query`.
+#[expect(dead_code, reason = "only its schema is used")]
+struct Rows {
+    /// Each row with its columns by name.
+    rows: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+const ARROW: &str = "application/vnd.apache.arrow.stream";
+
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/query", "query", query)
+            .says("query", "Asks for invocations, journals, state and the like in SQL")
+            .header("accept", "`application/json` for JSON; Arrow IPC otherwise.")
+            .body::<Request>()
+            .answer::<Rows>(200, "The rows, as JSON")
+            .content(200, ARROW, "or as a stream of Arrow IPC.")
+            .answer::<Problem>(400, "The text is no query that is taken, or asks for too much.")
+            .answer::<Problem>(500, "A name is unknown, the query took too long, or failed.")
+            .answer::<Problem>(503, "As many queries are running as may; try again."),
+    ]
+}
+
 /// `POST /query`.
-pub(super) async fn query(
+async fn query(
     State(admin): State<Admin>,
     headers: HeaderMap,
     Json(request): Json<Request>,
@@ -121,8 +156,8 @@ pub(super) async fn query(
     };
     let body = StreamBody::new(Pieces { first: Some(first), rest: pieces });
     let content_type = match format {
-        Format::Json => "application/json",
-        Format::Arrow => "application/vnd.apache.arrow.stream",
+        Format::Json => JSON,
+        Format::Arrow => ARROW,
     };
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));

@@ -5,11 +5,33 @@
 
 use axum::{Json, extract::State};
 
-use super::{Admin, problem::Problem};
+use super::{Admin, problem::Problem, route::Route};
 use crate::registry::{DeleteRule, PutRule, RuleView};
 
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::put("/limits/rules", "upsert_rules", put)
+            .says("rule", "Creates or replaces the rules that it names, all or none")
+            .body::<Vec<PutRule>>()
+            .answer::<Vec<RuleView>>(200, "The rules that it named, in their order.")
+            .problem(409, "A precondition does not hold.")
+            .problem(422, "A description is too long, or there would be too many rules.")
+            .stored(),
+        Route::get("/limits/rules", "list_rules", list)
+            .says("rule", "Lists all concurrency rules")
+            .answer::<Vec<RuleView>>(200, "All of them, in order of pattern."),
+        Route::post("/limits/rules/bulk-delete", "bulk_delete_rules", delete)
+            .says("rule", "Removes rules, all or none")
+            .body::<Vec<DeleteRule>>()
+            .answer::<Vec<String>>(200, "The patterns of those that were there.")
+            .problem(409, "A rule has another version.")
+            .stored(),
+    ]
+}
+
 /// `PUT /limits/rules`: answers with the rules that it named, in their order.
-pub(super) async fn put(
+async fn put(
     State(admin): State<Admin>,
     Json(rules): Json<Vec<PutRule>>,
 ) -> Result<Json<Vec<RuleView>>, Problem> {
@@ -17,12 +39,12 @@ pub(super) async fn put(
 }
 
 /// `GET /limits/rules`: all of them, in order of pattern.
-pub(super) async fn list(State(admin): State<Admin>) -> Json<Vec<RuleView>> {
+async fn list(State(admin): State<Admin>) -> Json<Vec<RuleView>> {
     Json(admin.registry.rules())
 }
 
 /// `POST /limits/rules/bulk-delete`: answers with the patterns of those that were there.
-pub(super) async fn delete(
+async fn delete(
     State(admin): State<Admin>,
     Json(rules): Json<Vec<DeleteRule>>,
 ) -> Result<Json<Vec<String>>, Problem> {

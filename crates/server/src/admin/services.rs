@@ -4,30 +4,72 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Admin, problem::Problem};
+use super::{Admin, problem::Problem, route::Route};
 use crate::registry::{HandlerView, ServicePatch, ServiceView};
 
-/// The answer to `GET /services`.
-#[derive(Serialize)]
-pub(super) struct Services {
+/// What the part `{service}` of a path means.
+pub(super) const SERVICE: &str = "Name of a service.";
+
+/// Why a path with that part is answered with 404.
+pub(super) const NO_SERVICE: &str = "There is no such service.";
+
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/services", "list_services", list)
+            .says("service", "Lists the latest revision of every service")
+            .answer::<Services>(200, "All services."),
+        Route::get("/services/{service}", "get_service", one)
+            .says("service", "Shows the latest revision of a service")
+            .path("service", SERVICE)
+            .answer::<ServiceView>(200, "The service.")
+            .problem(404, NO_SERVICE),
+        Route::patch("/services/{service}", "modify_service", patch)
+            .says("service", "Changes options of the latest revision of a service")
+            .path("service", SERVICE)
+            .body::<ServicePatch>()
+            .answer::<ServiceView>(200, "The service as it is now.")
+            .problem(400, "An option does not fit the type of the service.")
+            .problem(404, NO_SERVICE)
+            .stored(),
+        Route::get("/services/{service}/handlers", "list_service_handlers", handlers)
+            .says("service", "Lists the handlers of a service")
+            .path("service", SERVICE)
+            .answer::<Handlers>(200, "Its handlers.")
+            .problem(404, NO_SERVICE),
+        Route::get("/services/{service}/handlers/{handler}", "get_service_handler", handler)
+            .says("service", "Shows one handler")
+            .path("service", SERVICE)
+            .path("handler", "Name of a handler.")
+            .answer::<HandlerView>(200, "The handler.")
+            .problem(404, "There is no such service or handler."),
+    ]
+}
+
+/// Services.
+#[derive(Serialize, JsonSchema)]
+struct Services {
+    /// In order of name.
     services: Vec<ServiceView>,
 }
 
-/// The answer to `GET /services/{service}/handlers`.
-#[derive(Serialize)]
-pub(super) struct Handlers {
+/// Handlers of a service.
+#[derive(Serialize, JsonSchema)]
+struct Handlers {
+    /// In order of name.
     handlers: Vec<HandlerView>,
 }
 
 /// `GET /services`.
-pub(super) async fn list(State(admin): State<Admin>) -> Json<Services> {
+async fn list(State(admin): State<Admin>) -> Json<Services> {
     Json(Services { services: admin.registry.services() })
 }
 
 /// `GET /services/{service}`.
-pub(super) async fn one(
+async fn one(
     State(admin): State<Admin>,
     Path(service): Path<String>,
 ) -> Result<Json<ServiceView>, Problem> {
@@ -35,7 +77,7 @@ pub(super) async fn one(
 }
 
 /// `PATCH /services/{service}`: other options for the latest revision.
-pub(super) async fn patch(
+async fn patch(
     State(admin): State<Admin>,
     Path(service): Path<String>,
     Json(change): Json<ServicePatch>,
@@ -44,7 +86,7 @@ pub(super) async fn patch(
 }
 
 /// `GET /services/{service}/handlers`.
-pub(super) async fn handlers(
+async fn handlers(
     State(admin): State<Admin>,
     Path(service): Path<String>,
 ) -> Result<Json<Handlers>, Problem> {
@@ -52,7 +94,7 @@ pub(super) async fn handlers(
 }
 
 /// `GET /services/{service}/handlers/{handler}`.
-pub(super) async fn handler(
+async fn handler(
     State(admin): State<Admin>,
     Path((service, handler)): Path<(String, String)>,
 ) -> Result<Json<HandlerView>, Problem> {

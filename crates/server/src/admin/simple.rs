@@ -8,29 +8,90 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Admin;
+use super::{Admin, route::Route};
 
 const API_VERSION_MIN: u32 = 2;
 const API_VERSION_MAX: u32 = 4;
 
-/// The answer to `GET /version`.
-#[derive(Serialize)]
-pub(super) struct Version {
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/health", "health", health)
+            .says("server", "Tells whether the server answers")
+            .open()
+            .empty(200, "It does."),
+        Route::get("/version", "version", version)
+            .says("server", "Tells the version of the server and of this API")
+            .answer::<Version>(200, "The versions."),
+        Route::get("/cluster-health", "cluster_health", cluster_health)
+            .says("server", "Tells which nodes there are: this one")
+            .answer::<ClusterHealth>(200, "The nodes."),
+        Route::get("/subscriptions", "list_subscriptions", subscriptions)
+            .says("kafka", "Lists subscriptions, of which there are none")
+            .answer::<Subscriptions>(200, "An empty list."),
+        Route::get("/kafka-clusters", "list_kafka_clusters", kafka_clusters)
+            .says("kafka", "Lists Kafka clusters, of which there are none")
+            .answer::<KafkaClusters>(200, "An empty list."),
+    ]
+}
+
+/// What clients check before anything else.
+#[derive(Serialize, JsonSchema)]
+struct Version {
+    /// Version of the server.
     version: &'static str,
+    /// Oldest version of this API.
     min_admin_api_version: u32,
+    /// Newest version of this API.
     max_admin_api_version: u32,
+    /// Where callers connect, as a URI.
     ingress_endpoint: String,
+    /// What is switched on, by name.
     features: BTreeMap<&'static str, bool>,
 }
 
+/// The nodes.
+#[derive(Serialize, JsonSchema)]
+struct ClusterHealth {
+    /// Name of the cluster.
+    cluster_name: &'static str,
+    /// The nodes that hold its metadata.
+    metadata_cluster_health: Members,
+}
+
+/// Nodes of a cluster.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Members {
+    /// Their numbers.
+    members: [u32; 1],
+}
+
+/// Subscriptions.
+#[derive(Serialize, JsonSchema)]
+struct Subscriptions {
+    /// Always empty.
+    #[schemars(length(max = 0))]
+    subscriptions: Vec<Value>,
+}
+
+/// Kafka clusters.
+#[derive(Serialize, JsonSchema)]
+struct KafkaClusters {
+    /// Always empty.
+    #[schemars(length(max = 0))]
+    clusters: Vec<Value>,
+}
+
 /// `GET /health`: the process answers.
-pub(super) async fn health() {}
+async fn health() {}
 
 /// `GET /version`: what clients check before anything else.
-pub(super) async fn version(State(admin): State<Admin>) -> Json<Version> {
+async fn version(State(admin): State<Admin>) -> Json<Version> {
     let features = BTreeMap::from([
         ("protocol_v7", admin.registry.config().protocol_version_max >= 7),
         ("vqueues", false),
@@ -49,21 +110,19 @@ pub(super) async fn version(State(admin): State<Admin>) -> Json<Version> {
 }
 
 /// `GET /cluster-health`: one node, which is well if it answers.
-pub(super) async fn cluster_health() -> Json<Value> {
-    Json(json!({
-        "cluster_name": "localcluster",
-        "metadata_cluster_health": { "members": [1] },
-    }))
+async fn cluster_health() -> Json<ClusterHealth> {
+    let metadata_cluster_health = Members { members: [1] };
+    Json(ClusterHealth { cluster_name: "localcluster", metadata_cluster_health })
 }
 
 /// `GET /subscriptions`: there are none.
-pub(super) async fn subscriptions() -> Json<Value> {
-    Json(json!({ "subscriptions": [] }))
+async fn subscriptions() -> Json<Subscriptions> {
+    Json(Subscriptions { subscriptions: Vec::new() })
 }
 
 /// `GET /kafka-clusters`: there are none.
-pub(super) async fn kafka_clusters() -> Json<Value> {
-    Json(json!({ "clusters": [] }))
+async fn kafka_clusters() -> Json<KafkaClusters> {
+    Json(KafkaClusters { clusters: Vec::new() })
 }
 
 /// `/v1/…`: clients that old are told so.

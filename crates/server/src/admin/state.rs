@@ -5,7 +5,7 @@
 //! - Invariant: a version that was made here is checked; one of another origin cannot be, and counts as
 //!   absent, unless it is that of a key without state.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use axum::{
     Json,
@@ -29,6 +29,7 @@ use reveille_engine::{
 };
 use reveille_protocol::id::InvocationId;
 use reveille_store::{PartitionId, Snapshot};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{SeqAccess, Visitor},
@@ -39,6 +40,8 @@ use super::{
     invocations::refusal,
     problem::Problem,
     reading::{Unreadable, over_snapshot},
+    route::Route,
+    services::{NO_SERVICE, SERVICE},
 };
 use crate::{limits, text::time};
 
@@ -48,12 +51,17 @@ const VERSION_PREFIX: &str = "sv1_";
 /// The version that others give a key without state: the hash of nothing, as here.
 const VERSION_EMPTY: &str = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 
-/// The body of an edit.
-#[derive(Deserialize)]
-pub(super) struct Edit {
+/// The new state of a key, all of it.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "StateEdit")]
+struct Edit {
+    /// The key.
     object_key: String,
+    /// Values by name; what is not named is removed.
     new_state: BTreeMap<String, Value>,
+    /// The version that the state must have, as it was read; absent to replace any.
     version: Option<String>,
+    /// The scope of the key, if it is in one.
     scope: Option<String>,
 }
 
@@ -61,23 +69,51 @@ pub(super) struct Edit {
 struct Value(Bytes);
 
 /// The query of a read.
-#[derive(Deserialize)]
-pub(super) struct Read {
+#[derive(Deserialize, JsonSchema)]
+struct Read {
+    /// The key.
     key: String,
+    /// The scope of the key, if it is in one.
     scope: Option<String>,
 }
 
-/// The answer to a read.
-#[derive(Serialize)]
-pub(super) struct Shown {
+/// The state of a key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "State")]
+struct Shown {
+    /// Stands for exactly this state, for an edit.
     version: String,
     /// Values in base64, by name.
     state: BTreeMap<String, String>,
 }
 
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/services/{service}/state", "get_service_state", read)
+            .says("state", "Shows the state of a key")
+            .path("service", SERVICE)
+            .query::<Read>()
+            .answer::<Shown>(200, "The state with its version; empty for a key without state.")
+            .problem(400, "The service has no state, the key has too much, or a name is malformed.")
+            .problem(404, NO_SERVICE)
+            .problem(500, "The state cannot be read, see the log."),
+        Route::post("/services/{service}/state", "modify_service_state", replace)
+            .says("state", "Replaces the state of a key, behind the handler that holds it")
+            .path("service", SERVICE)
+            .body::<Edit>()
+            .empty(202, "The edit is durable. It is applied when no handler holds the key.")
+            .problem(400, "The service has no state, or a name, scope or version is malformed.")
+            .problem(404, NO_SERVICE)
+            .problem(409, "The state has another version.")
+            .problem(500, "An error of the server, see its log.")
+            .problem(503, "The server is stopping, or the key has too many edits that wait."),
+    ]
+}
+
 /// `POST /services/{service}/state`: 202 when the edit is durable. It is applied at once, or when the
 /// handler that may write has ended.
-pub(super) async fn replace(
+async fn replace(
     State(admin): State<Admin>,
     Path(service): Path<String>,
     Json(edit): Json<Edit>,
@@ -102,7 +138,7 @@ pub(super) async fn replace(
 
 /// `GET /services/{service}/state?key=K`: the state as committed, with its version for an edit. Names
 /// that are not UTF-8 are shown with replacement characters.
-pub(super) async fn read(
+async fn read(
     State(admin): State<Admin>,
     Path(service): Path<String>,
     Query(query): Query<Read>,
@@ -214,6 +250,22 @@ fn parse_version(text: &str) -> Result<Option<StateVersion>, Problem> {
             StatusCode::BAD_REQUEST,
             "The request field 'version' is invalid, send it as it was read, or leave it out",
         )),
+    }
+}
+
+impl JsonSchema for Value {
+    fn schema_name() -> Cow<'static, str> {
+        "StateValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The bytes of a value, or a string that stands for its UTF-8 bytes.",
+            "anyOf": [
+                {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+                {"type": "string"},
+            ],
+        })
     }
 }
 

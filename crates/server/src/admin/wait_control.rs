@@ -16,31 +16,79 @@ use reveille_engine::{
     effect::{Receipt, ReceiptOutcome, Reply, Verb},
 };
 use reveille_protocol::id::InvocationId;
+use schemars::JsonSchema;
 use serde::{Serialize, de::IgnoredAny};
 
 use super::{
     Admin,
-    invocations::{parse_id, refusal},
+    invocations::{BAD_INVOCATION, INVOCATION, parse_id, refusal},
     problem::Problem,
+    route::Route,
 };
 use crate::text::time;
 
 /// Failure code of rejections: HTTP has no place for another.
 const REJECTED_CODE: u32 = 500;
 
-/// The receipt as JSON.
-#[derive(Serialize)]
+/// What has become of a wait.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Receipt")]
 struct ReceiptBody {
+    /// Whether this request decided it, an equal one did before, or another one.
+    #[schemars(extend(
+        "enum" = ["completed", "replayed", "conflict", "gone", "unknown", "pending"]
+    ))]
     outcome: &'static str,
+    /// The invocation that waits.
     invocation_id: String,
+    /// The wait as it was named.
     wait: String,
+    /// When it was decided, if it is known.
     at: Option<String>,
+    /// How it was decided, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["resolve", "reject"]))]
     verb: Option<&'static str>,
 }
 
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/waits/{invocation_id}/{wait}/resolve", "resolve_wait", resolve)
+            .answers_a_wait("Answers a wait with a value", "The value.")
+            .header("idempotency-key", IDEMPOTENCY),
+        Route::post("/waits/{invocation_id}/{wait}/reject", "reject_wait", reject)
+            .answers_a_wait("Answers a wait with a failure", "The message of the failure.")
+            .header("idempotency-key", IDEMPOTENCY),
+        Route::post("/waits/{invocation_id}/{wait}/replace", "replace_wait", replace)
+            .answers_a_wait("Replaces an answer that no attempt has consumed", "The new value.")
+            .problem(409, "An attempt has consumed the answer."),
+    ]
+}
+
+const IDEMPOTENCY: &str = "Requests with the same key are one: the second is `replayed`.";
+
+impl Route {
+    /// Says what it does to a wait, and what all of these take and answer.
+    fn answers_a_wait(self, summary: &'static str, body: &'static str) -> Route {
+        self.says("wait", summary)
+            .path("invocation_id", INVOCATION)
+            .path("wait", "Index of an awakeable, or name of a promise or signal, percent-encoded.")
+            .bytes(body)
+            .answer::<ReceiptBody>(200, "The receipt: decided by this request, or by an equal one.")
+            .answer::<ReceiptBody>(404, "The receipt: there is no such wait.")
+            .answer::<ReceiptBody>(409, "The receipt: it was decided otherwise.")
+            .answer::<ReceiptBody>(410, "The receipt: the invocation has ended.")
+            .problem(400, BAD_INVOCATION)
+            .problem(400, "The content type is JSON and the body is not, or a header is malformed.")
+            .problem(404, "There is no such invocation.")
+            .problem(500, "An error of the server, see its log.")
+            .problem(503, "The server is stopping; try again.")
+    }
+}
+
 /// `POST /waits/{invocation}/{wait}/resolve`: the body is the value.
-pub(super) async fn resolve(
+async fn resolve(
     State(admin): State<Admin>,
     Path(path): Path<(String, String)>,
     headers: HeaderMap,
@@ -51,7 +99,7 @@ pub(super) async fn resolve(
 }
 
 /// `POST /waits/{invocation}/{wait}/reject`: the body is the message of the failure.
-pub(super) async fn reject(
+async fn reject(
     State(admin): State<Admin>,
     Path(path): Path<(String, String)>,
     headers: HeaderMap,
@@ -64,7 +112,7 @@ pub(super) async fn reject(
 
 /// `POST /waits/{invocation}/{wait}/replace`: the body is the new value of a completion that no
 /// attempt has consumed; 409 when one has.
-pub(super) async fn replace(
+async fn replace(
     State(admin): State<Admin>,
     Path((invocation, wait)): Path<(String, String)>,
     headers: HeaderMap,

@@ -12,12 +12,14 @@ use axum::{
 };
 use reveille_engine::wait::{WaitKind, WaitRow};
 use reveille_store::Snapshot;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Admin,
     problem::Problem,
     reading::{Unreadable, over_snapshot},
+    route::Route,
     wait_merge::{Cursor, Merge},
 };
 use crate::{
@@ -26,13 +28,21 @@ use crate::{
 };
 
 /// The query as sent. An empty parameter counts as absent.
-#[derive(Deserialize)]
-pub(super) struct WaitQuery {
+#[derive(Deserialize, JsonSchema)]
+struct WaitQuery {
+    /// Only of invocations of this service.
     service: Option<String>,
+    /// Only of invocations of this key.
     key: Option<String>,
+    /// Only of this kind.
+    #[schemars(extend("enum" = KINDS.map(WaitKind::name)))]
     kind: Option<String>,
+    /// Only what has been awaited for longer than this, such as `10m` or `PT10M`.
     older_than: Option<String>,
+    /// Most waits of the page.
+    #[schemars(with = "Option<usize>", range(min = 1, max = limits::WAITS_PER_PAGE_MAX))]
     limit: Option<String>,
+    /// The `next` of a page, to go on behind it.
     after: Option<String>,
 }
 
@@ -47,33 +57,59 @@ struct Filter {
     after: Option<Cursor>,
 }
 
-/// The answer.
-#[derive(Serialize)]
-pub(super) struct WaitPage {
+/// Waits, oldest first.
+#[derive(Serialize, JsonSchema)]
+struct WaitPage {
+    /// The waits of this page. There may be more although they are few.
     waits: Vec<Wait>,
+    /// Where the next page begins; `null` on the last one.
     next: Option<String>,
 }
 
 /// One wait.
-#[derive(Serialize)]
-pub(super) struct Wait {
+#[derive(Serialize, JsonSchema)]
+struct Wait {
+    /// What is awaited.
+    #[schemars(extend("enum" = KINDS.map(WaitKind::name)))]
     kind: &'static str,
+    /// The invocation that waits.
     invocation_id: String,
+    /// Number of the wait within its invocation.
     index: u32,
+    /// Name of a promise or signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    /// Service, key and handler in one.
     target: String,
+    /// Service of the invocation.
     service: String,
+    /// Key of the invocation; `null` in plain services.
     key: Option<String>,
+    /// Handler of the invocation.
     handler: String,
+    /// Scope of the invocation, if it is in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    /// When it began.
     since: String,
+    /// Attempts of the invocation until then.
     attempt: u32,
 }
 
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/waits", "list_waits", list)
+            .says("wait", "Lists what is awaited, oldest first")
+            .query::<WaitQuery>()
+            .answer::<WaitPage>(200, "A page.")
+            .problem(400, "A parameter makes no sense.")
+            .problem(500, "A wait cannot be read, see the log."),
+    ]
+}
+
 /// `GET /waits`.
-pub(super) async fn list(
+async fn list(
     State(admin): State<Admin>,
     Query(query): Query<WaitQuery>,
 ) -> Result<Json<WaitPage>, Problem> {

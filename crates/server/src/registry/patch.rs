@@ -6,31 +6,37 @@
 //! - Does not own: options of handlers, which win over those of their service all the same.
 
 use reveille_engine::schema::ServiceKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use super::record::{OptionsRecord, ServiceRecord};
 use crate::text::duration;
 
-/// What is to change; `None` stays as it is. Deserializes from the request body.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// What is to change of a service; what is absent or `null` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 pub struct ServicePatch {
     /// False when the ingress must refuse the service.
     #[serde(default)]
     pub public: Option<bool>,
-    /// How long results are kept.
+    /// How long results of calls with an idempotency key are kept, such as `1d` or `PT24H`.
     #[serde(default, deserialize_with = "duration_ms")]
+    #[schemars(with = "Option<String>")]
     pub idempotency_retention: Option<u64>,
     /// How long a workflow run is kept; workflows only.
     #[serde(default, deserialize_with = "duration_ms")]
+    #[schemars(with = "Option<String>")]
     pub workflow_completion_retention: Option<u64>,
     /// How long journals are kept.
     #[serde(default, deserialize_with = "duration_ms")]
+    #[schemars(with = "Option<String>")]
     pub journal_retention: Option<u64>,
-    /// See [`reveille_engine::schema::HandlerOptions::inactivity_timeout_ms`].
+    /// Silence after which an attempt is asked to suspend.
     #[serde(default, deserialize_with = "duration_ms")]
+    #[schemars(with = "Option<String>")]
     pub inactivity_timeout: Option<u64>,
-    /// See [`reveille_engine::schema::HandlerOptions::abort_timeout_ms`].
+    /// Further silence after which the attempt is aborted and has failed.
     #[serde(default, deserialize_with = "duration_ms")]
+    #[schemars(with = "Option<String>")]
     pub abort_timeout: Option<u64>,
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Invariant: what was deserialized is valid: the address is in normal form, headers can be sent.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{TextMap, check_header, uri::DeploymentUri};
@@ -29,25 +32,52 @@ pub struct RegisterDeployment {
     pub metadata: TextMap,
 }
 
-/// The body as it is sent: `uri`, or `arn` with or without `assume_role_arn`.
-#[derive(Deserialize)]
+/// What to discover and register: `uri`, or `arn` with or without `assume_role_arn`.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RegisterDeployment")]
 struct Body {
+    /// Base address of an endpoint.
     #[serde(default, deserialize_with = "optional_uri")]
+    #[schemars(with = "Option<String>")]
     uri: Option<DeploymentUri>,
+    /// ARN of a Lambda function, with its version or alias, instead of `uri`.
     arn: Option<String>,
+    /// ARN of a role that is taken on to invoke the function.
     assume_role_arn: Option<String>,
+    /// Headers added to every request to the deployment.
     #[serde(default, deserialize_with = "headers")]
+    #[schemars(with = "Option<TextMap>", extend("default" = TextMap::new()))]
     additional_headers: Vec<(String, String)>,
+    /// True to call it with HTTP/1.1 instead of HTTP/2.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<bool>")]
     use_http_11: bool,
+    /// True to discover a known address again.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<bool>")]
     force: bool,
+    /// True to let services change their type.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<bool>")]
     breaking: bool,
+    /// True to check only: nothing is stored.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<bool>")]
     dry_run: bool,
+    /// Shown with the deployment, means nothing to the server.
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<TextMap>")]
     metadata: TextMap,
+}
+
+impl JsonSchema for RegisterDeployment {
+    fn schema_name() -> Cow<'static, str> {
+        Body::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Body::json_schema(generator)
+    }
 }
 
 impl TryFrom<Body> for RegisterDeployment {

@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use reveille_engine::rules::{Rule, Rules, parse_pattern};
 use reveille_store::{Batch, PartitionId, Store};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::RegistryError;
@@ -22,11 +23,12 @@ const KEY: &[u8] = b"limit-rules";
 const VERSION: u8 = 1;
 
 /// A rule to create, or to replace the one with the same pattern.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutRule {
-    /// Pattern, checked and in normal form.
+    /// Pattern of levels, such as `tenant/*`.
     #[serde(deserialize_with = "pattern")]
+    #[schemars(with = "String")]
     pub pattern: String,
     /// Its limits; absent ones are without limit.
     #[serde(default)]
@@ -43,11 +45,12 @@ pub struct PutRule {
 }
 
 /// A rule to remove.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteRule {
-    /// Pattern, checked and in normal form.
+    /// Pattern of levels, such as `tenant/*`.
     #[serde(deserialize_with = "pattern")]
+    #[schemars(with = "String")]
     pub pattern: String,
     /// The version that it must have, if that matters.
     #[serde(default)]
@@ -55,8 +58,9 @@ pub struct DeleteRule {
 }
 
 /// Limits of a rule.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct UserLimits {
     /// Most invocations at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +68,7 @@ pub struct UserLimits {
 }
 
 /// What must hold for a change to be made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Precondition {
     /// Nothing.
@@ -80,7 +84,8 @@ pub enum Precondition {
 }
 
 /// A rule as operators see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Rule")]
 pub struct RuleView {
     /// Pattern.
     pub pattern: String,

@@ -5,6 +5,7 @@
 //! - Invariant: revisions of services that stay are as they were: no new work moves.
 
 use reveille_protocol::id::DeploymentId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -14,23 +15,27 @@ use super::{
     uri::DeploymentUri,
 };
 
-/// What is to change; `None` stays as it is. Deserializes from the request body.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// What is to change of a deployment; what is absent or `null` stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct UpdateDeployment {
     /// New base address.
     #[serde(default, deserialize_with = "request::optional_uri")]
+    #[schemars(with = "Option<String>")]
     pub uri: Option<DeploymentUri>,
     /// Headers added to every request from now on; they replace the old ones.
     #[serde(default, deserialize_with = "request::optional_headers")]
+    #[schemars(with = "Option<TextMap>")]
     pub additional_headers: Option<Vec<(String, String)>>,
     /// True to call it with HTTP/1.1, false for HTTP/2.
     #[serde(default)]
     pub use_http_11: Option<bool>,
     /// True to accept that services or handlers are missing or have changed their type.
     #[serde(default, deserialize_with = "request::or_default")]
+    #[schemars(with = "Option<bool>")]
     pub overwrite: bool,
     /// True to check only: nothing is stored.
     #[serde(default, deserialize_with = "request::or_default")]
+    #[schemars(with = "Option<bool>")]
     pub dry_run: bool,
 }
 

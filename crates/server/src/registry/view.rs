@@ -10,6 +10,7 @@ use reveille_engine::schema::{
     HandlerKind, HandlerOptions, InputRule, OnMaxAttempts, OutputRule, RetryPolicy, ServiceKind,
 };
 use reveille_protocol::id::DeploymentId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,8 +27,9 @@ use crate::lambda::function::Function;
 use crate::text::secret::{HIDDEN, may_be_secret};
 use crate::text::{duration, time};
 
-/// One deployment, with its services as `S`.
-#[derive(Clone, Debug, Serialize)]
+/// One deployment.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeploymentWith{S}")]
 pub struct DeploymentView<S = ServiceView> {
     /// Identifier.
     pub id: String,
@@ -41,9 +43,11 @@ pub struct DeploymentView<S = ServiceView> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assume_role_arn: Option<String>,
     /// `BidiStream` or `RequestResponse`.
+    #[schemars(extend("enum" = ["BidiStream", "RequestResponse"]))]
     pub protocol_type: &'static str,
     /// `HTTP/2.0` or `HTTP/1.1`; absent for a function.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["HTTP/1.1", "HTTP/2.0"]))]
     pub http_version: Option<&'static str>,
     /// Headers added to every request; values that may be secrets are hidden.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -65,7 +69,7 @@ pub struct DeploymentView<S = ServiceView> {
 }
 
 /// Name and revision of a service.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ServiceRevision {
     /// Name.
     pub name: String,
@@ -74,11 +78,13 @@ pub struct ServiceRevision {
 }
 
 /// One revision of a service with its resolved options.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Service")]
 pub struct ServiceView {
     /// Name.
     pub name: String,
     /// `Service`, `VirtualObject` or `Workflow`.
+    #[schemars(extend("enum" = ["Service", "VirtualObject", "Workflow"]))]
     pub ty: String,
     /// Handlers in order of name.
     pub handlers: Vec<HandlerView>,
@@ -94,30 +100,32 @@ pub struct ServiceView {
     pub metadata: TextMap,
     /// False when the ingress refuses it.
     pub public: bool,
-    /// How long results are kept.
+    /// How long results of calls with an idempotency key are kept.
     pub idempotency_retention: String,
     /// How long a workflow run is kept; workflows only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_completion_retention: Option<String>,
     /// How long journals are kept.
     pub journal_retention: String,
-    /// See [`HandlerOptions::inactivity_timeout_ms`].
+    /// Silence after which an attempt is asked to suspend.
     pub inactivity_timeout: String,
-    /// See [`HandlerOptions::abort_timeout_ms`].
+    /// Further silence after which the attempt is aborted and has failed.
     pub abort_timeout: String,
-    /// See [`HandlerOptions::lazy_state`].
+    /// True when attempts start without the state and fetch what they read.
     pub enable_lazy_state: bool,
     /// Retries, resolved.
     pub retry_policy: RetryPolicyView,
 }
 
 /// One handler with the options that it declares itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Handler")]
 pub struct HandlerView {
     /// Name.
     pub name: String,
     /// `Exclusive`, `Shared` or `Workflow`; absent in plain services.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["Exclusive", "Shared", "Workflow"]))]
     pub ty: Option<&'static str>,
     /// Documentation as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +168,8 @@ pub struct HandlerView {
 }
 
 /// Retries of failed attempts. Of a handler only what it declares itself is present.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RetryPolicy")]
 pub struct RetryPolicyView {
     /// Delay before the second attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,13 +177,14 @@ pub struct RetryPolicyView {
     /// Growth per attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exponentiation_factor: Option<f64>,
-    /// Attempts including the first.
+    /// Attempts including the first; `null` for no limit, or in a handler for no setting of its own.
     pub max_attempts: Option<u64>,
     /// Longest delay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_interval: Option<String>,
     /// `Pause` or `Kill`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["Pause", "Kill"]))]
     pub on_max_attempts: Option<&'static str>,
 }
 

@@ -26,6 +26,7 @@ async fn every_route_asks_for_a_token_but_health() {
         ("GET", "/v3/version", 200, false),
         ("GET", "/cluster-health", 200, false),
         ("GET", "/deployments", 200, false),
+        ("GET", "/openapi", 200, false),
         ("POST", "/deployments", 415, false),
         ("GET", "/no/such/path", 404, false),
         ("GET", "/v5/health", 404, false),

@@ -3,6 +3,7 @@
 mod access;
 mod deployments;
 mod invocations;
+mod openapi;
 mod simple;
 mod state;
 mod waits;
