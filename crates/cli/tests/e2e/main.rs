@@ -10,6 +10,7 @@
 //! - [`faults`]: deployments that answer nonsense.
 //! - [`lambda`]: deployments that are Lambda functions.
 //! - [`security`]: signed requests as the SDK checks them, TLS, tokens.
+//! - [`openapi`]: the documents in OpenAPI, before a validator.
 //! - [`process`]: start, stop, and what a second server on one directory says.
 //!
 //! Environment: `SCENARIO=text` selects scenarios, `CRASH_SECONDS` (60) and `CRASH_SEED` steer the
@@ -24,6 +25,7 @@ mod imitated;
 mod lambda;
 mod load;
 mod matrix;
+mod openapi;
 mod process;
 mod scenarios;
 mod security;

@@ -11,7 +11,7 @@ mod node;
 mod notes;
 mod ports;
 mod process;
-mod python;
+pub mod python;
 mod rust;
 mod scenario;
 mod sdk;

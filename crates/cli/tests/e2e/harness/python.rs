@@ -1,4 +1,4 @@
-//! A virtual environment with the Python SDK, made once and kept beside what cargo builds.
+//! A virtual environment with the Python SDK and a validator of OpenAPI, made once and kept beside what cargo builds.
 //!
 //! Needs `python3` 3.10 or newer with its module `venv` (on Debian, the package python3-venv) and
 //! pip's registry; `REVEILLE_PYTHON` chooses another interpreter to make the environment with.
@@ -36,7 +36,8 @@ fn environment(environment: &Path) -> PathBuf {
     let wanted = fs::read(&requirements).expect("read requirements.txt");
     let python = environment.join("bin/python");
     let stamp = environment.join("installed-requirements.txt");
-    let works = || run(&python, &["-c", "import restate, hypercorn"]).is_ok();
+    let works =
+        || run(&python, &["-c", "import restate, hypercorn, openapi_spec_validator"]).is_ok();
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) && works() {
         return python;
     }
