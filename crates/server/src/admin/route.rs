@@ -3,7 +3,7 @@
 //! The router and the document are made of the same rows, so neither has a route that the other lacks.
 //! A row is written beside its handler, in the `routes()` of that file:
 //!
-//! ```ignore
+//! ```text
 //! Route::get("/rules/{rule}", "get_rule", one)
 //!     .says("rule", "Shows a rule")
 //!     .path("rule", "Id of a rule.")
