@@ -7,6 +7,7 @@
 //! - Invariant: reads rows only; knows no rule that is not stated in the key table or in `lib.rs`.
 
 mod levels;
+mod sequences;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,6 @@ use reveille_protocol::text::hex;
 
 use crate::command::Caller;
 use crate::keys::{self, Timer, TimerKind, tag};
-use crate::message::Message;
 use crate::record::{
     Decision, InvocationRecord, JournalEntry, Kind, LockRecord, Pending, PromiseRecord, Status,
     decode, encode,
@@ -55,7 +55,8 @@ pub fn check_rows(rows: impl Iterator<Item = (Bytes, Bytes)>) -> Result<(), Stri
     expected.compare(&tables)?;
     counted.compare(tables.rows(tag::LEVEL))?;
     tables.check_locks()?;
-    tables.check_outbox()
+    tables.check_outbox()?;
+    tables.check_offsets()
 }
 
 type Rows = BTreeMap<Bytes, Bytes>;
@@ -81,7 +82,7 @@ impl Tables {
     }
 
     fn check_tags(&self) -> Result<(), String> {
-        const KNOWN: &[u8] = b"ijvcdalqesprtwfoxnuy";
+        const KNOWN: &[u8] = b"ijvcdalqesprtwfoxnuyk";
         if let Some(tag) = self.0.keys().find(|tag| !KNOWN.contains(tag)) {
             return Err(format!("there is no table with the tag {tag:#04x}"));
         }
@@ -230,18 +231,6 @@ impl Tables {
             }
             None => Ok(()),
         }
-    }
-
-    fn check_outbox(&self) -> Result<(), String> {
-        for (key, value) in self.rows(tag::OUTBOX) {
-            let (to, seq) = keys::parse_outbox(key).ok_or_else(|| finding("not a key:", key))?;
-            Message::decode(key, value).map_err(|error| error.to_string())?;
-            let last = self.get(&keys::outbox_seq(to)).and_then(|last| last.first_chunk().copied());
-            if last.is_none_or(|last| u64::from_be_bytes(last) < seq) {
-                return Err(finding("the last sequence number is below", key));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -9,9 +9,10 @@ use std::fmt;
 
 use bytes::Bytes;
 use reveille_protocol::frame::Frame;
-use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
+use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId, SubscriptionId};
 
 pub use crate::message::{Failure, Outcome};
+use crate::subscription::Position;
 use crate::trace::TraceContext;
 
 /// Milliseconds since the Unix epoch.
@@ -51,6 +52,22 @@ pub enum Command {
         invoke: Box<Invoke>,
         /// True when the reply is the result; false when it is the acceptance.
         wait: bool,
+    },
+    /// Creates an invocation from a record of a topic, or drops the record as taken before.
+    TakeRecord {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// What to invoke; its id is a function of the position, or that of the workflow run.
+        invoke: Box<Invoke>,
+        /// Where the record stands.
+        at: Box<Position>,
+    },
+    /// Forgets which records of a subscription were taken. Nothing of it may be under way any more.
+    ForgetSubscription {
+        /// Who waits for the reply.
+        request: RequestId,
+        /// The subscription, which never comes back.
+        subscription: SubscriptionId,
     },
     /// Waits for a result.
     Attach {
@@ -297,6 +314,8 @@ pub enum Source {
     Ingress,
     /// A handler, by call or one-way call.
     Handler(InvocationId),
+    /// A record of a topic.
+    Subscription(SubscriptionId),
 }
 
 /// A calling invocation that awaits the result.

@@ -113,6 +113,18 @@ pub enum Reply {
         /// Start time of a fresh delayed invocation.
         execution_time: Option<Millis>,
     },
+    /// `TakeRecord`: durable, the record need not be read again.
+    Taken {
+        /// The invocation; of a record taken before, that which it led to unless it joined another.
+        id: InvocationId,
+        /// What became of the record.
+        taken: Taken,
+    },
+    /// `TakeRecord`: a record before this one was sent and not taken. Send that one again first.
+    TakenTooEarly {
+        /// The highest offset taken here.
+        taken: Option<u64>,
+    },
     /// `Invoke` with waiting, `Attach`, `Output`: the result.
     Result {
         /// The invocation.
@@ -132,7 +144,8 @@ pub enum Reply {
     NotReady(InvocationId),
     /// No such invocation (any command that names one).
     NotFound(InvocationId),
-    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`: done and durable.
+    /// `Cancel`, `Kill`, `Pause`, `Resume`, `Purge`, `PurgeJournal`, `ForgetSubscription`: done and
+    /// durable.
     Done,
     /// `Cancel`, `Pause`: durable, the handler will see it. `ReplaceState`: durable, handlers that
     /// begin from then on will see it.
@@ -181,6 +194,17 @@ pub enum ReceiptOutcome {
     Unknown,
     /// `DescribeWait` only: still open.
     Pending,
+}
+
+/// What became of a record of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It created the invocation.
+    Created,
+    /// Its workflow key has a run already: it starts nothing.
+    Joined,
+    /// It was taken before: it is dropped.
+    Before,
 }
 
 /// How a wait is completed.

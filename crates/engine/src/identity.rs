@@ -1,8 +1,8 @@
 //! Where an invocation lives and what it is called.
 //!
 //! - Owns: partition routing, derived ids and the secret part of `Start.id`.
-//! - Invariant: idempotent targets (workflow runs, explicit idempotency keys) always give the same
-//!   id; the same id never gives the same secret twice, because the creation time is part of it.
+//! - Invariant: idempotent targets (workflow runs, explicit idempotency keys, records of topics) always
+//!   give the same id; the same id never gives the same secret twice, because the creation time is part of it.
 
 use hmac::{Hmac, KeyInit, Mac};
 use reveille_protocol::id::InvocationId;
@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::command::{Millis, Target};
+use crate::subscription::Position;
 
 /// Key of the store's keyed hash: 32 random bytes, made when the store is created.
 #[derive(Clone)]
@@ -124,6 +125,21 @@ pub fn child_id(
         &command_index.to_be_bytes(),
     ]);
     fresh_id(routing, parent.partition_key(), now, random)
+}
+
+/// The id that a record of a topic gives to its invocation: a function of where the record stands.
+/// `routing` is that of the target ([`Target::routing_text`]).
+pub fn record_id(at: &Position, routing: Option<&str>) -> InvocationId {
+    let unique = digest(&[
+        b"record",
+        &at.subscription.0.to_be_bytes(),
+        at.topic.as_bytes(),
+        &at.partition.to_be_bytes(),
+        &at.offset.to_be_bytes(),
+    ]);
+    #[allow(clippy::cast_possible_truncation, reason = "the low half of a hash is a hash")]
+    let partition_key = routing.map_or(unique as u64, partition_key_of);
+    InvocationId::from_parts(partition_key, unique)
 }
 
 /// Hashes parts with their lengths, so that no two lists of parts collide by concatenation.

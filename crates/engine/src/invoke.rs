@@ -3,7 +3,6 @@
 //! - Owns: what a new invocation looks like, idempotency, scheduling and queueing.
 //! - Invariant: the same id is created once; whoever comes later is told which one it joined.
 
-use bytes::Bytes;
 use reveille_protocol::frame::{Frame, MessageType};
 
 use crate::attempt;
@@ -13,7 +12,7 @@ use crate::effect::{Effect, Reply};
 use crate::identity;
 use crate::keys::{self, TimerKind};
 use crate::lock;
-use crate::message::{Message, Outcome, id_bytes};
+use crate::message::{Message, Outcome};
 use crate::record::{InvocationRecord, JournalEntry, Kind, Status, StoredCaller};
 use crate::schema::{HandlerKind, HandlerSchema, ServiceKind, ServiceSchema};
 use crate::timer;
@@ -44,11 +43,14 @@ pub fn on_invoke(
             Effect::Reply(request, Reply::Accepted { id, fresh: true, execution_time })
         });
     } else {
-        let text = "the handler was removed a moment ago, register its deployment again".to_owned();
-        tx.emit(Effect::Reply(request, Reply::Unavailable(text)));
+        tx.emit(Effect::Reply(request, Reply::Unavailable(REMOVED.to_owned())));
     }
     Ok(())
 }
+
+/// What is said when the handler went between the check of a request and its step.
+pub(crate) const REMOVED: &str =
+    "the handler was removed a moment ago, register its deployment again";
 
 /// An invocation from a handler.
 pub fn on_message(tx: &mut Tx<'_>, invoke: Invoke) -> Result<(), EngineError> {
@@ -80,7 +82,10 @@ pub fn begin(tx: &mut Tx<'_>, mut invocation: Invocation) -> Result<(), EngineEr
 }
 
 /// The invocation with the same id. What belongs to an expired run is forgotten first.
-fn existing(tx: &mut Tx<'_>, invoke: &Invoke) -> Result<Option<Invocation>, EngineError> {
+pub(crate) fn existing(
+    tx: &mut Tx<'_>,
+    invoke: &Invoke,
+) -> Result<Option<Invocation>, EngineError> {
     if let (Some(key), Some((service, _))) = (
         invoke.target.key.as_deref(),
         tx.context.schema.handler(&invoke.target.service, &invoke.target.handler),
@@ -93,7 +98,7 @@ fn existing(tx: &mut Tx<'_>, invoke: &Invoke) -> Result<Option<Invocation>, Engi
 }
 
 /// Creates and begins an invocation; `None` when its handler is not registered.
-fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, EngineError> {
+pub(crate) fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, EngineError> {
     let schema = tx.context.schema;
     let target = &invoke.target;
     let Some((service, handler)) = schema.handler(&target.service, &target.handler) else {
@@ -135,7 +140,10 @@ pub fn record(
         (ServiceKind::Workflow, HandlerKind::Shared) => Kind::SharedWorkflow,
     };
     let options = &handler.options;
-    let kept = invoke.source == Source::Ingress || invoke.idempotency_key.is_some();
+    let kept = match invoke.source {
+        Source::Ingress | Source::Subscription(_) => true,
+        Source::Handler(_) => invoke.idempotency_key.is_some(),
+    };
     let completion_retention_ms = match kind {
         Kind::WorkflowRun => options.workflow_retention_ms,
         _ if kept => options.idempotency_retention_ms,
@@ -149,10 +157,7 @@ pub fn record(
         handler: invoke.target.handler.clone(),
         start_at: invoke.start_at,
         caller: invoke.caller.map(StoredCaller::from),
-        sender: match invoke.source {
-            Source::Ingress => Bytes::new(),
-            Source::Handler(id) => id_bytes(id),
-        },
+        sender: invoke.source.to_stored(),
         idempotency_key: invoke.idempotency_key.clone(),
         completion_retention_ms,
         journal_retention_ms: options.journal_retention_ms.min(completion_retention_ms),

@@ -21,6 +21,7 @@
 //! | `x` | last outbox sequence number | receiving partition u16 | u64 |
 //! | `n` | last inbound sequence number | sending partition u16 | u64 |
 //! | `u` | level of a scope or limit key | one to three names | [`crate::level::LevelRecord`] |
+//! | `k` | highest offset taken from a topic | subscription u128, topic partition u32, topic | u64 |
 //! | `y` | queue for units | three names, never ran u8, position u64 | id |
 //!
 //! Numbers are big-endian, so byte order is number order. *Instance* is service and key, each with
@@ -29,6 +30,7 @@
 //! levels of the limit key ([`crate::level`]), each with a byte 0 behind it.
 //! - Does not own: values ([`crate::record`]); the partition prefix (crate `store`).
 
+mod offset;
 mod range;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -36,6 +38,7 @@ use reveille_protocol::id::InvocationId;
 
 use crate::command::{Caller, Millis};
 
+pub use offset::{of_subscription_range, offset, parse_offset};
 pub use range::{of_instance_range, of_invocation, of_scoped_range, of_service_range, table};
 
 use range::prefix_range;
@@ -62,6 +65,7 @@ pub mod tag {
     pub const OUTBOX_SEQ: u8 = b'x';
     pub const INBOUND_SEQ: u8 = b'n';
     pub const LEVEL: u8 = b'u';
+    pub const OFFSET: u8 = b'k';
     pub const LIMITED: u8 = b'y';
 }
 

@@ -10,6 +10,7 @@
 //! |---|---|---|---|
 //! | - | `Invoke`, later start | Scheduled | [`invoke`] |
 //! | - | restart of a completed one as new | Queued, Running | [`restart`] |
+//! | - | `TakeRecord` of a record not taken before | as `Invoke` | [`subscription`] |
 //! | -, Scheduled | `Invoke`, start time; key locked | Queued | [`invoke`] |
 //! | -, Scheduled, Queued | key free or no lock needed | Running | [`invoke`], [`attempt`] |
 //! | where Running begins | a level of the scope or limit key is full | Limited | [`units`] |
@@ -27,8 +28,8 @@
 //! | Scheduled, Queued, Limited before any attempt | cancel | forgotten | [`operator`] |
 //! | Completed | retention over, purge | forgotten | [`retention`] |
 //!
-//! - Owns: status, journals and their events, timers, locks, units, promises, state, waits and the
-//!   outbox.
+//! - Owns: status, journals and their events, timers, locks, units, promises, state, waits, the
+//!   records taken from topics and the outbox.
 //! - Does not own: durability (crate `store`), connections and time (crate `server`).
 //! - Invariant: an effect leaves the process only after its step is committed.
 
@@ -58,6 +59,7 @@ pub mod retry;
 pub mod rules;
 pub mod schema;
 pub mod state_edit;
+pub mod subscription;
 pub mod suspend;
 pub mod syscall;
 pub mod timer;
@@ -98,6 +100,12 @@ pub fn apply(
     match command {
         Command::Invoke { request, invoke, wait } => {
             invoke::on_invoke(tx_ref, request, *invoke, wait)?;
+        }
+        Command::TakeRecord { request, invoke, at } => {
+            subscription::on_record(tx_ref, request, *invoke, &at)?;
+        }
+        Command::ForgetSubscription { request, subscription } => {
+            subscription::on_forget(tx_ref, request, subscription)?;
         }
         Command::Attach { request, id } => complete::on_attach(tx_ref, request, id)?,
         Command::Output { request, id } => complete::on_output(tx_ref, request, id)?,

@@ -263,10 +263,7 @@ impl StoredInvoke {
             idempotency_key: invoke.idempotency_key.clone(),
             start_at: invoke.start_at,
             caller: invoke.caller.map(StoredCaller::from),
-            sender: match invoke.source {
-                Source::Ingress => Bytes::new(),
-                Source::Handler(id) => id_bytes(id),
-            },
+            sender: invoke.source.to_stored(),
             trace: invoke.trace.clone(),
         }
     }
@@ -290,7 +287,7 @@ impl StoredInvoke {
             idempotency_key: self.idempotency_key,
             start_at: self.start_at,
             caller,
-            source: keys::parse_id(&self.sender).map_or(Source::Ingress, Source::Handler),
+            source: Source::from_stored(&self.sender),
             trace: self.trace,
         })
     }

@@ -113,7 +113,8 @@ pub struct InvocationRecord {
     /// The invocation that awaits the result.
     #[prost(message, optional, tag = "12")]
     pub caller: Option<StoredCaller>,
-    /// The invocation that sent it without awaiting the result.
+    /// Who sent it without awaiting the result: 24 bytes of an invocation, 16 of a subscription,
+    /// none when the ingress did.
     #[prost(bytes = "bytes", tag = "13")]
     pub sender: Bytes,
     /// Explicit idempotency key.

@@ -4,16 +4,19 @@
 //! invocation  inv_1  + 11 digits (partition key) + 22 digits (unique part)   38 characters
 //! awakeable   sign_1 + base64url of invocation, secret and index             65 characters
 //! deployment  dp_1   + 22 digits                                             26 characters
+//! subscription sub_1 + 22 digits                                             27 characters
 //! ```
 //!
 //! `1` is the version of the text form. Digits are base 62, `0-9a-zA-Z`, most significant first,
 //! fixed width.
-//! - Owns: [`InvocationId`], [`AwakeableId`], [`DeploymentId`]; parsing and printing.
+//! - Owns: [`InvocationId`], [`AwakeableId`], [`DeploymentId`], [`SubscriptionId`]; parsing and
+//!   printing.
 //! - Does not own: how ids are chosen, nor the check of an awakeable's secret.
 //! - Invariant: what `Display` prints, `FromStr` reads back.
 
 mod awakeable;
 mod base62;
+mod subscription;
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +25,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use awakeable::{AwakeableId, AwakeableIdError, START_ID_LEN};
+pub use subscription::SubscriptionId;
 
 /// The only known version of the text forms.
 const TEXT_VERSION: u8 = b'1';

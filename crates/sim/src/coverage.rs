@@ -168,6 +168,8 @@ const EXPECTED: &[&str] = &[
 pub fn command(command: &Command) -> &'static str {
     match command {
         Command::Invoke { .. } => "Invoke",
+        Command::TakeRecord { .. } => "TakeRecord",
+        Command::ForgetSubscription { .. } => "ForgetSubscription",
         Command::Attach { .. } => "Attach",
         Command::Output { .. } => "Output",
         Command::CompleteWait { .. } => "CompleteWait",
@@ -269,6 +271,8 @@ fn names(frames: &[Frame]) -> String {
 pub fn reply(reply: &Reply) -> &'static str {
     match reply {
         Reply::Accepted { .. } => "reply Accepted",
+        Reply::Taken { .. } => "reply Taken",
+        Reply::TakenTooEarly { .. } => "reply TakenTooEarly",
         Reply::Result { .. } => "reply Result",
         Reply::WorkflowAlreadyInvoked(_) => "reply WorkflowAlreadyInvoked",
         Reply::NotReady(_) => "reply NotReady",

@@ -1,10 +1,12 @@
 //! What a record says of how its invocation came to be: by whom, and when it was put where.
 
-use reveille_protocol::id::{DeploymentId, InvocationId};
+use bytes::Bytes;
+use reveille_protocol::id::{DeploymentId, InvocationId, SubscriptionId};
 
 use super::InvocationRecord;
-use crate::command::Millis;
+use crate::command::{Millis, Source};
 use crate::keys;
+use crate::message::id_bytes;
 
 impl InvocationRecord {
     /// What it came from.
@@ -13,9 +15,10 @@ impl InvocationRecord {
             return Origin::Restart(id);
         }
         let caller = self.caller.as_ref().and_then(|caller| keys::parse_id(&caller.id));
-        match caller.or_else(|| keys::parse_id(&self.sender)) {
-            Some(id) => Origin::Handler(id),
-            None => Origin::Ingress,
+        match caller.map_or_else(|| Source::from_stored(&self.sender), Source::Handler) {
+            Source::Handler(id) => Origin::Handler(id),
+            Source::Subscription(id) => Origin::Subscription(id),
+            Source::Ingress => Origin::Ingress,
         }
     }
 
@@ -43,8 +46,29 @@ pub enum Origin {
     Ingress,
     /// A handler, by call or one-way call.
     Handler(InvocationId),
+    /// A record of a topic.
+    Subscription(SubscriptionId),
     /// An operator, as a restart of that invocation.
     Restart(InvocationId),
+}
+
+impl Source {
+    /// The stored form: 24 bytes of an invocation, 16 of a subscription, none of the ingress.
+    pub fn to_stored(self) -> Bytes {
+        match self {
+            Source::Ingress => Bytes::new(),
+            Source::Handler(id) => id_bytes(id),
+            Source::Subscription(id) => Bytes::copy_from_slice(&id.0.to_be_bytes()),
+        }
+    }
+
+    /// Reads the stored form.
+    pub fn from_stored(bytes: &[u8]) -> Source {
+        match bytes.try_into().map(u128::from_be_bytes) {
+            Ok(id) => Source::Subscription(SubscriptionId(id)),
+            Err(_) => keys::parse_id(bytes).map_or(Source::Ingress, Source::Handler),
+        }
+    }
 }
 
 impl Origin {
@@ -53,6 +77,7 @@ impl Origin {
         match self {
             Origin::Ingress => "ingress",
             Origin::Handler(_) => "service",
+            Origin::Subscription(_) => "subscription",
             Origin::Restart(_) => "restart_as_new",
         }
     }

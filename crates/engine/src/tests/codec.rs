@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use reveille_protocol::frame::{Frame, MessageType};
-use reveille_protocol::id::{AwakeableId, InvocationId};
+use reveille_protocol::id::{AwakeableId, InvocationId, SubscriptionId};
 use reveille_protocol::message::{
     FailureMetadata, Notification, StateEntry, StateKeys, Value, Void, notification,
 };
@@ -150,6 +150,7 @@ fn messages() -> Vec<Message> {
     let mut messages = vec![
         invoke(Some(caller()), Source::Handler(id()), Some("")),
         invoke(None, Source::Ingress, None),
+        invoke(None, Source::Subscription(SubscriptionId(u128::MAX)), None),
         Message::Attach(id(), caller(), true),
         Message::Attach(id(), caller(), false),
         Message::CompleteAwakeable(awakeable, Outcome::Success(Bytes::new())),

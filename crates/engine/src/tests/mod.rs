@@ -41,6 +41,7 @@ mod scopes;
 mod signals;
 mod state;
 mod state_edits;
+mod subscriptions;
 mod suspension;
 mod traces;
 mod units;

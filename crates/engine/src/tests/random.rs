@@ -7,7 +7,7 @@ use super::script;
 use super::world::World;
 
 /// Statements of which random scripts are made. `#n` is one of the invocations, `N` an id.
-const STATEMENTS: [&str; 71] = [
+const STATEMENTS: [&str; 74] = [
     "#n run(N) propose!(N,v)",
     "#n run(N)",
     "#n propose(N,v)",
@@ -79,6 +79,9 @@ const STATEMENTS: [&str; 71] = [
     "#n suspend(s1)",
     "edit s@O/k a=N",
     "edit s@W/k a=N b=1",
+    "take O/k/x #14 0@N",
+    "take S/h #15 0@N sub=2",
+    "forget 2",
 ];
 
 const INVOCATIONS: [&str; 13] = [

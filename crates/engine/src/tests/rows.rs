@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use expect_test::expect;
-use reveille_protocol::id::InvocationId;
+use reveille_protocol::id::{InvocationId, SubscriptionId};
 
 use crate::check::check_rows;
 use crate::command::{Caller, Target};
@@ -128,6 +128,7 @@ fn full_world() -> World {
         "rules sc=1",
         "send sc@S/h #7 lk=a/b",
         "send sc@S/h #8 lk=a/b",
+        "take O/a/x #9 0@1",
     ] {
         script::statement(&mut world, statement);
     }
@@ -140,7 +141,7 @@ fn full_world() -> World {
 #[test]
 fn every_missing_row_is_found() {
     let world = full_world();
-    let free = [tag::STATE, tag::PROMISE, tag::OUTBOX, tag::INBOUND_SEQ];
+    let free = [tag::STATE, tag::PROMISE, tag::OUTBOX, tag::INBOUND_SEQ, tag::OFFSET];
     let mut tags = std::collections::BTreeSet::new();
     for rows in world.partitions.iter().map(|partition| &partition.0) {
         let all = || rows.iter().map(|(key, value)| (key.clone(), value.clone()));
@@ -151,7 +152,25 @@ fn every_missing_row_is_found() {
             assert_eq!(found, !free.contains(&missing[0]), "without {missing:?}");
         }
     }
-    assert_eq!(tags.len(), 18, "a row of every table is needed: {tags:?}");
+    assert_eq!(tags.len(), 19, "a row of every table is needed: {tags:?}");
+}
+
+#[test]
+fn offsets_are_read_back_and_ranged_by_subscription() {
+    let table = [(0, 0, ""), (0, 1, "t"), (1, u32::MAX, "t"), (u128::MAX, 0, "topic")];
+    let rows = table.map(|(id, partition, topic)| {
+        let key = keys::offset(SubscriptionId(id), partition, topic);
+        let at = keys::parse_offset(&key, &7_u64.to_be_bytes()).expect("an offset");
+        assert_eq!((at.subscription.0, at.partition, at.topic.as_str()), (id, partition, topic));
+        assert_eq!(at.offset, 7);
+        assert_eq!(keys::parse_offset(&key, &[7]), None);
+        key
+    });
+    assert!(rows.is_sorted());
+    for (id, count) in [(0, 2), (1, 1), (2, 0), (u128::MAX, 1)] {
+        let (start, end) = keys::of_subscription_range(SubscriptionId(id));
+        assert_eq!(rows.iter().filter(|key| **key >= start && **key < end).count(), count, "{id}");
+    }
 }
 
 #[test]
@@ -176,6 +195,8 @@ fn every_row_too_many_is_found() {
         (keys::outbox(5, 1), Bytes::new()),
         (keys::level(&["other"]), encode(&crate::level::LevelRecord::default())),
         (keys::limited(["sc", "", ""], false, 7), crate::message::id_bytes(zero)),
+        (keys::offset(SubscriptionId(1), 0, "topic"), Bytes::new()),
+        (Bytes::from_static(b"k"), Bytes::from_static(&[0; 8])),
         (Bytes::from_static(b"?"), Bytes::new()),
         (Bytes::new(), Bytes::new()),
     ] {

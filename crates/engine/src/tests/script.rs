@@ -19,6 +19,8 @@
 //! | `attach #1`, `output` | the ingress |
 //! | `restart #1 0`, `restart #1 2 latest` | as new, up to that entry, on that deployment |
 //! | `edit O/k a=1 b=2`, `edit O/k v a=1` | replaces the state; `v` if it is as the last `state` showed |
+//! | `take S/h #1 0@5 after=4 sub=2` | a record of a topic: partition and offset, what was sent before |
+//! | `forget 2`, `offsets` | forgets a subscription; what was taken for which |
 //! | `recover` | a restart |
 //! | `deliver`, `hand 0 1 2` | all messages between partitions; one of them, by from, to, number |
 //! | `show #1`, `state O/k`, `outbox` | the record and journal; the state; what is to be delivered |
@@ -40,7 +42,7 @@ use crate::message::Outcome;
 use crate::state_edit;
 
 use super::world::{BEGINNING, Partition, SECRET_KEY, World};
-use super::{frame, schema, show};
+use super::{frame, schema, show, subscriptions};
 
 /// Runs one statement.
 pub fn statement(world: &mut World, text: &str) {
@@ -67,6 +69,9 @@ pub fn statement(world: &mut World, text: &str) {
             }
         }
         "rules" => set_rules(world, words),
+        "take" => subscriptions::take(world, words),
+        "forget" => subscriptions::forget(world, words),
+        "offsets" => subscriptions::offsets(world),
         "recover" => recover(world),
         "deliver" => world.deliver(),
         "hand" => {

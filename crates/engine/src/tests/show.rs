@@ -190,6 +190,11 @@ fn reply(world: &mut World, reply: &Reply) -> String {
             let fresh = if *fresh { "accepted" } else { "previously accepted" };
             format!("{fresh} {}{at}", world.alias(*id))
         }
+        Reply::Taken { id, taken } => format!("{taken:?} {}", world.alias(*id)).to_lowercase(),
+        Reply::TakenTooEarly { taken } => match taken {
+            Some(offset) => format!("too early after {offset}"),
+            None => "too early".to_owned(),
+        },
         Reply::Result { id, completed, expires_at, .. } => {
             let expires = expires_at.map(|at| format!(" until {}", time(at))).unwrap_or_default();
             format!("{} {}{expires}", world.alias(*id), self::completed(completed))

@@ -289,7 +289,7 @@ impl World {
             self.apply_to(id, Command::Kill { request: kill, id });
             self.apply_to(id, Command::Purge { request: purge, id });
         }
-        let lasting = [tag::STATE, tag::PROMISE, tag::OUTBOX_SEQ, tag::INBOUND_SEQ];
+        let lasting = [tag::STATE, tag::PROMISE, tag::OUTBOX_SEQ, tag::INBOUND_SEQ, tag::OFFSET];
         for key in self.partitions.iter().flat_map(|rows| rows.0.keys()) {
             assert!(
                 lasting.contains(&key[0]),

@@ -1,6 +1,6 @@
 //! Tests of the text forms.
 
-use crate::id::{AwakeableId, DeploymentId, InvocationId};
+use crate::id::{AwakeableId, DeploymentId, InvocationId, SubscriptionId};
 
 /// The documented sample: 24 bytes and their text.
 const SAMPLE_BYTES: [u8; 24] = [
@@ -141,5 +141,26 @@ fn awakeable_reasons() {
         let text = awakeable(index).to_string();
         let expected = "id doesn't match the expected type";
         assert_eq!(reason(text.parse::<AwakeableId>()), expected, "index {index}");
+    }
+}
+
+#[test]
+fn subscriptions() {
+    for (id, text) in [
+        (SubscriptionId(0), format!("sub_1{}", "0".repeat(22))),
+        (SubscriptionId(u128::MAX), "sub_17N42dgm5tFLK9N8MT7fHC7".to_owned()),
+    ] {
+        assert_eq!(id.to_string(), text);
+        assert_eq!(text.parse(), Ok(id));
+    }
+    for (text, expected) in [
+        ("", "bad length"),
+        ("foo", "bad format"),
+        ("dp_17N42dgm5tFLK9N8MT7fHC7", "bad format"),
+        ("sub_1", "bad length"),
+        ("sub_27N42dgm5tFLK9N8MT7fHC7", "unrecognized codec version"),
+        ("sub_17N42dgm5tFLK9N8MT7fHC8", "bad format"),
+    ] {
+        assert_eq!(reason(text.parse::<SubscriptionId>()), expected, "{text}");
     }
 }

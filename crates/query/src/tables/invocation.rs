@@ -229,6 +229,7 @@ impl Invocation {
         };
         Ok(match (column, origin) {
             ("invoked_by", _) => Cell::text(origin.name()),
+            ("invoked_by_subscription_id", Origin::Subscription(id)) => Cell::text(id.to_string()),
             ("restarted_from", Origin::Restart(id)) => Cell::text(id.to_string()),
             ("invoked_by_id", _) => Cell::some(by, |id| Cell::text(id.to_string())),
             ("invoked_by_target" | "invoked_by_service_name", _) => {

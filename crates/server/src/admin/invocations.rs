@@ -257,6 +257,8 @@ pub(super) fn refusal(reply: Reply) -> Problem {
         | Reply::Result { .. }
         | Reply::WorkflowAlreadyInvoked(_)
         | Reply::NotReady(_)
+        | Reply::Taken { .. }
+        | Reply::TakenTooEarly { .. }
         | Reply::Receipt(_) => {
             tracing::error!("a partition answered an admin request with another's reply");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unexpected answer, see the log")
