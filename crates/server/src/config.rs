@@ -12,6 +12,7 @@ use std::path::PathBuf;
 pub use reveille_engine::schema::{OnMaxAttempts, RetryPolicy};
 
 use crate::access::Tokens;
+use crate::registry::kafka::Properties;
 
 /// Settings of one server.
 #[derive(Clone, Debug)]
@@ -40,6 +41,17 @@ pub struct ServerConfig {
     pub security: SecurityConfig,
     /// Export of traces.
     pub tracing: TracingConfig,
+    /// Kafka clusters beside those that operators create.
+    pub kafka_clusters: Vec<KafkaClusterConfig>,
+}
+
+/// A Kafka cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaClusterConfig {
+    /// Its name in sources of subscriptions.
+    pub name: String,
+    /// What clients of it are set to.
+    pub properties: Properties,
 }
 
 /// Export of traces. The default: none.
@@ -159,6 +171,7 @@ impl Default for ServerConfig {
             defaults: OptionDefaults::default(),
             security: SecurityConfig::default(),
             tracing: TracingConfig::default(),
+            kafka_clusters: Vec::new(),
         }
     }
 }

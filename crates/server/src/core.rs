@@ -19,6 +19,9 @@ use crate::admin::{Admin, Queries};
 use crate::config::ServerConfig;
 use crate::ingress::{Ingress, IngressAccess};
 use crate::invoker::{Invoker, InvokerOptions, OpenAttempts, Outbound};
+use crate::kafka::Statuses;
+#[cfg(feature = "kafka")]
+use crate::kafka::supervisor::Readers;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::partition::committer::Committer;
@@ -38,6 +41,9 @@ pub struct Core {
     request_size_limit: usize,
     threads: Vec<JoinHandle<()>>,
     exporting: Option<Exporting>,
+    statuses: Statuses,
+    #[cfg(feature = "kafka")]
+    readers: Readers,
     /// Behind everything that is used to stop in good order.
     _halt: Halt,
     failures: mpsc::UnboundedReceiver<String>,
@@ -74,6 +80,7 @@ impl Core {
         let registry_config = RegistryConfig {
             defaults: config.defaults.clone(),
             protocol_version_max: config.protocol_version_max,
+            kafka_clusters: config.kafka_clusters.clone(),
         };
         let shared = Arc::clone(&store);
         let registry = Registry::open(shared, lease, registry_config, outbound.clone())?;
@@ -83,9 +90,19 @@ impl Core {
         let (at, observed) = (Arc::clone(&store), (metrics, tracer));
         let Started { partitions, attempts, threads, halt } =
             start_partitions(config, outbound, at, &registry, &secret_key, &failed, observed)?;
+        let statuses = Statuses::new(Arc::clone(&partitions.metrics().kafka));
+        #[cfg(feature = "kafka")]
+        let readers = {
+            let (registry, partitions) = (registry.clone(), partitions.clone());
+            let (store, statuses) = (Arc::clone(&store), statuses.clone());
+            Readers::start(registry, partitions, store, statuses, config.request_size_limit)
+        };
         Ok(Core {
             partitions,
             registry,
+            statuses,
+            #[cfg(feature = "kafka")]
+            readers,
             queries: Queries::new(Arc::clone(&store), attempts, config),
             store,
             request_size_limit: config.request_size_limit,
@@ -115,6 +132,7 @@ impl Core {
             store: Arc::clone(&self.store),
             ingress_endpoint,
             queries: self.queries.clone(),
+            statuses: self.statuses.clone(),
         }
     }
 
@@ -140,6 +158,8 @@ impl Core {
 
     /// Stops: makes everything durable that was accepted, and lets go of the store.
     pub async fn stop(self) {
+        #[cfg(feature = "kafka")]
+        self.readers.stop().await;
         self.partitions.stop().await;
         drop(self.partitions);
         for thread in self.threads {

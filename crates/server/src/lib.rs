@@ -9,6 +9,7 @@
 //! - [`registry`] discovers and stores deployments.
 //! - [`listener`] serves connections for both, within bounds; [`access`] checks tokens.
 //! - [`tls`] and [`request_identity`] say who we are and whom we trust.
+//! - [`kafka`] reads topics whose records become invocations.
 //! - [`admin`] is the operator's API.
 //! - [`metrics`] is what all of them count, [`traces`] what they tell a collector.
 //! - [`text`] reads and prints durations and times.
@@ -21,6 +22,7 @@ pub mod core;
 pub mod embedded;
 pub mod ingress;
 pub mod invoker;
+pub mod kafka;
 mod lambda;
 pub mod limits;
 pub mod listener;

@@ -95,6 +95,46 @@ pub const RULES_MAX: usize = 1_000;
 /// Longest description of a concurrency rule, in bytes.
 pub const RULE_DESCRIPTION_BYTES: usize = 1024;
 
+/// Kafka clusters that the registry keeps.
+pub const KAFKA_CLUSTERS_MAX: usize = 100;
+
+/// Longest name of a Kafka cluster, in bytes.
+pub const KAFKA_NAME_BYTES: usize = 128;
+
+/// Longest properties of a Kafka client, names and values together, in bytes: there may be
+/// certificates in them.
+pub const KAFKA_PROPERTIES_BYTES: usize = 64 << 10;
+
+/// Subscriptions that the registry keeps; each one that reads has a client with threads.
+pub const SUBSCRIPTIONS_MAX: usize = 200;
+
+/// Records of one partition of a topic that wait to be sent; then no more of it are fetched.
+pub const KAFKA_LANE_RECORDS: usize = 1024;
+
+/// Bytes of records of one partition of a topic that wait to be sent; then no more of it are fetched.
+pub const KAFKA_LANE_BYTES: usize = 4 << 20;
+
+/// Records of one partition of a topic that are sent and not durable yet.
+pub const KAFKA_IN_FLIGHT: usize = 256;
+
+/// What a client fetches ahead for all partitions of its topic, in KiB, unless its options say.
+pub const KAFKA_FETCH_AHEAD_KB: usize = 16 << 10;
+
+/// First pause after a record was refused or a broker did not answer; it doubles with each.
+pub const KAFKA_RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// Longest pause before a record is tried again.
+pub const KAFKA_RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// Longest wait for an answer of a broker about a topic.
+pub const KAFKA_ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Rows of taken offsets that are read in one go.
+pub const KAFKA_OFFSETS_PER_SCAN: usize = 1024;
+
+/// Headers of a record, with names and values, in bytes at most.
+pub const KAFKA_HEADER_BYTES: usize = LISTENER_HEADER_BYTES as usize;
+
 /// Largest request body at the admin API, in bytes.
 pub const ADMIN_BODY_BYTES: usize = 32 << 20;
 

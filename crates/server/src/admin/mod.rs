@@ -2,7 +2,7 @@
 //!
 //! | route | module |
 //! |---|---|
-//! | `/health`, `/version`, `/cluster-health`, lists that are always empty | `simple` |
+//! | `/health`, `/version`, `/cluster-health` | `simple` |
 //! | `/metrics` | `metrics` |
 //! | `/deployments…` | `deployments` |
 //! | `/services…` | `services` |
@@ -10,6 +10,7 @@
 //! | `/openapi`, `/services/{service}/openapi` | `openapi` |
 //! | `/invocations/{id}…` | `invocations` |
 //! | `/limits/rules…` | `rules` |
+//! | `/subscriptions…`, `/kafka-clusters…` | `kafka` |
 //! | `/query` | `query` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
@@ -24,6 +25,7 @@ mod access;
 mod deployments;
 mod document;
 mod invocations;
+mod kafka;
 mod metrics;
 mod openapi;
 mod problem;
@@ -50,6 +52,7 @@ pub use self::{access::AdminAccess, query::Queries};
 
 use self::{access::Operators, route::Route};
 use crate::{
+    kafka::Statuses,
     limits,
     listener::{self, Listener},
     partition::Partitions,
@@ -69,6 +72,8 @@ pub struct Admin {
     pub ingress_endpoint: String,
     /// What queries need.
     pub queries: Queries,
+    /// What holds up subscriptions.
+    pub statuses: Statuses,
 }
 
 /// Serves the API on a listener until `shutdown` is ready and open requests are answered.
@@ -109,6 +114,7 @@ fn table() -> Vec<Route> {
         wait_list::routes(),
         wait_control::routes(),
         rules::routes(),
+        kafka::routes(),
         query::routes(),
     ]
     .into_iter()

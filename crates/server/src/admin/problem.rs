@@ -13,7 +13,10 @@ use reveille_store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{partition::Refused, registry::RegistryError};
+use crate::{
+    partition::Refused,
+    registry::{RegistryError, kafka::KafkaError},
+};
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl From<RegistryError> for Problem {
             RegistryError::UnknownDeployment(_) | RegistryError::UnknownService(_) => {
                 StatusCode::NOT_FOUND
             }
+            RegistryError::Kafka(error) => kafka_status(error),
             RegistryError::Store(StoreError::Full) | RegistryError::Stopped => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -114,6 +118,25 @@ impl From<RegistryError> for Problem {
             tracing::error!(%error, "a change of the registry was not stored");
         }
         Problem { code: error.code(), ..Problem::new(status, error.to_string()) }
+    }
+}
+
+fn kafka_status(error: &KafkaError) -> StatusCode {
+    match error {
+        KafkaError::NotBuilt => StatusCode::NOT_IMPLEMENTED,
+        KafkaError::Source { .. }
+        | KafkaError::Sink { .. }
+        | KafkaError::UnknownSourceCluster { .. }
+        | KafkaError::ClusterName(_)
+        | KafkaError::NoBrokers(_)
+        | KafkaError::Property(_)
+        | KafkaError::TooManyClusters
+        | KafkaError::TooManySubscriptions => StatusCode::BAD_REQUEST,
+        KafkaError::UnknownCluster(_) | KafkaError::UnknownSubscription(_) => StatusCode::NOT_FOUND,
+        KafkaError::ClusterExists(_)
+        | KafkaError::ConfiguredCluster(_)
+        | KafkaError::ClusterInUse { .. } => StatusCode::CONFLICT,
+        KafkaError::Damaged(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

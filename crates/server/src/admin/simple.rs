@@ -10,7 +10,6 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Admin, route::Route};
 
@@ -30,12 +29,6 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/cluster-health", "cluster_health", cluster_health)
             .says("server", "Tells which nodes there are: this one")
             .answer::<ClusterHealth>(200, "The nodes."),
-        Route::get("/subscriptions", "list_subscriptions", subscriptions)
-            .says("kafka", "Lists subscriptions, of which there are none")
-            .answer::<Subscriptions>(200, "An empty list."),
-        Route::get("/kafka-clusters", "list_kafka_clusters", kafka_clusters)
-            .says("kafka", "Lists Kafka clusters, of which there are none")
-            .answer::<KafkaClusters>(200, "An empty list."),
     ]
 }
 
@@ -71,22 +64,6 @@ struct Members {
     members: [u32; 1],
 }
 
-/// Subscriptions.
-#[derive(Serialize, JsonSchema)]
-struct Subscriptions {
-    /// Always empty.
-    #[schemars(length(max = 0))]
-    subscriptions: Vec<Value>,
-}
-
-/// Kafka clusters.
-#[derive(Serialize, JsonSchema)]
-struct KafkaClusters {
-    /// Always empty.
-    #[schemars(length(max = 0))]
-    clusters: Vec<Value>,
-}
-
 /// `GET /health`: the process answers.
 async fn health() {}
 
@@ -113,16 +90,6 @@ async fn version(State(admin): State<Admin>) -> Json<Version> {
 async fn cluster_health() -> Json<ClusterHealth> {
     let metadata_cluster_health = Members { members: [1] };
     Json(ClusterHealth { cluster_name: "localcluster", metadata_cluster_health })
-}
-
-/// `GET /subscriptions`: there are none.
-async fn subscriptions() -> Json<Subscriptions> {
-    Json(Subscriptions { subscriptions: Vec::new() })
-}
-
-/// `GET /kafka-clusters`: there are none.
-async fn kafka_clusters() -> Json<KafkaClusters> {
-    Json(KafkaClusters { clusters: Vec::new() })
 }
 
 /// `/v1/…`: clients that old are told so.

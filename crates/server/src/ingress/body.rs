@@ -4,6 +4,7 @@
 //! - Invariant: a body is copied once at most, from the chunks of the connection into the buffer
 //!   that is stored; a body over the bound is refused before it is buffered.
 
+use std::borrow::Cow;
 use std::pin::pin;
 
 use bytes::{BufMut, Bytes};
@@ -91,7 +92,16 @@ pub fn encode_input(path_and_query: &str, headers: &HeaderMap, body: &Chunks) ->
             passed.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
         std::iter::once(("x-restate-ingress-path", path_and_query.into())).chain(passed)
     };
-    let content_len = field_len(VALUE_CONTENT, body.len());
+    encode_fields(header_fields, body.len(), |buffer| body.put(buffer))
+}
+
+/// Does so for headers and a body from anywhere. `header_fields` is gone through twice.
+pub fn encode_fields<'h, F: Iterator<Item = (&'h str, Cow<'h, str>)>>(
+    header_fields: impl Fn() -> F,
+    body_len: usize,
+    put_body: impl FnOnce(&mut Vec<u8>),
+) -> Bytes {
+    let content_len = field_len(VALUE_CONTENT, body_len);
     let headers_len: usize = header_fields()
         .map(|(name, value)| field_len(INPUT_HEADERS, header_len(name, &value)))
         .sum();
@@ -105,8 +115,8 @@ pub fn encode_input(path_and_query: &str, headers: &HeaderMap, body: &Chunks) ->
         buffer.put_slice(value.as_bytes());
     }
     put_prefix(&mut buffer, INPUT_VALUE, content_len);
-    put_prefix(&mut buffer, VALUE_CONTENT, body.len());
-    body.put(&mut buffer);
+    put_prefix(&mut buffer, VALUE_CONTENT, body_len);
+    put_body(&mut buffer);
     debug_assert_eq!(buffer.len(), len, "the length was computed exactly");
     buffer.into()
 }

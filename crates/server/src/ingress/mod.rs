@@ -40,6 +40,8 @@ use http_body_util::{BodyExt as _, Full};
 use reveille_engine::schema::Schema;
 use tokio::sync::watch;
 
+#[cfg(feature = "kafka")]
+pub(crate) use self::body::encode_fields;
 use self::error::IngressError;
 use self::response::Answer;
 use self::route::Route;

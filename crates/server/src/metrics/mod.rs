@@ -11,11 +11,14 @@
 //!   metric; a test compares it with a scrape.
 
 pub mod cell;
+mod kafka;
 mod page;
 mod process;
 pub mod seldom;
 
 use std::sync::Arc;
+
+pub use self::kafka::KafkaMetrics;
 
 use self::cell::{Counter, DURATION, Gauge, Histogram, SIZE};
 
@@ -32,6 +35,8 @@ pub struct Metrics {
     pub commits: Arc<CommitMetrics>,
     /// Export of traces.
     pub traces: Arc<TraceMetrics>,
+    /// Records of topics.
+    pub kafka: Arc<KafkaMetrics>,
     /// Commands that had to wait in front of a full mailbox.
     pub mailbox_full: Counter,
 }
@@ -49,6 +54,7 @@ impl Metrics {
             partitions: (0..partitions).map(|_| Arc::default()).collect(),
             commits: Arc::default(),
             traces: Arc::default(),
+            kafka: Arc::default(),
             mailbox_full: Counter::default(),
         }
     }

@@ -3,6 +3,8 @@
 //! - Invariant: a scrape reads cells, queue lengths and what the store counts anyway. It never scans
 //!   rows, and never waits for a partition.
 
+mod kafka;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +60,7 @@ impl Collector for Scrape {
         attempts(&mut page, metrics)?;
         partitions(&mut page, self)?;
         waits(&mut page, metrics)?;
+        kafka::kafka(&mut page, metrics)?;
         store(&mut page, self)?;
         of_process(&mut page)
     }

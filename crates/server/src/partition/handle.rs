@@ -100,9 +100,31 @@ impl Partitions {
         id: InvocationId,
         command: impl FnOnce(RequestId) -> Command + Send + 'static,
     ) -> Result<Reply, Refused> {
+        self.ask_partition(self.of(id), command).await
+    }
+
+    /// Sends a command to the partition of `id`, and returns where its reply will come. Commands that
+    /// one caller sends one after the other arrive in that order.
+    pub async fn begin(
+        &self,
+        id: InvocationId,
+        command: impl FnOnce(RequestId) -> Command + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<Reply, Refused>>, Refused> {
         let (sender, receiver) = oneshot::channel();
-        let mail = Mail::Ask(Box::new(command), sender);
-        if !self.send(self.of(id), mail).await {
+        match self.send(self.of(id), Mail::Ask(Box::new(command), sender)).await {
+            true => Ok(receiver),
+            false => Err(Refused::Stopping),
+        }
+    }
+
+    /// Sends a command to one partition, whatever it is about, and waits for its reply.
+    pub async fn ask_partition(
+        &self,
+        partition: u16,
+        command: impl FnOnce(RequestId) -> Command + Send + 'static,
+    ) -> Result<Reply, Refused> {
+        let (sender, receiver) = oneshot::channel();
+        if !self.send(partition, Mail::Ask(Box::new(command), sender)).await {
             return Err(Refused::Stopping);
         }
         receiver.await.map_err(|_| Refused::Stopping)?
@@ -131,7 +153,7 @@ impl Partitions {
     }
 
     /// The partition of an invocation.
-    fn of(&self, id: InvocationId) -> u16 {
+    pub(crate) fn of(&self, id: InvocationId) -> u16 {
         reveille_engine::identity::partition_of(id, self.count())
     }
 

@@ -6,7 +6,7 @@ use reveille_engine::schema::ServiceKind;
 use reveille_protocol::{id::DeploymentId, manifest::HandlerType};
 use reveille_store::StoreError;
 
-use super::discover::DiscoveryFailure;
+use super::{discover::DiscoveryFailure, kafka::KafkaError};
 
 /// Lowest service protocol version that is spoken.
 pub(super) const PROTOCOL_VERSION_MIN: u32 = 5;
@@ -172,6 +172,9 @@ pub enum RegistryError {
         /// What is wrong.
         detail: String,
     },
+    /// Clusters and subscriptions; see its variants.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     /// The store refused or failed; see its variants.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -187,6 +190,7 @@ impl RegistryError {
             RegistryError::Discovery { code, .. } => *code,
             RegistryError::ProtocolVersions { .. } => Some("META0012"),
             RegistryError::ServiceType { .. } => Some("META0006"),
+            RegistryError::Kafka(error) => error.code(),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The registry: which deployments exist, what they serve and where new work goes.
 //!
-//! - Owns: the rows `deployment/…` and `limit-rules` of the meta partition, discovery at registration, the rules a
+//! - Owns: the rows `deployment/…`, `limit-rules` and `kafka` of the meta partition, discovery at registration, the rules a
 //!   manifest must keep, and the [`Schema`] that everyone else reads.
 //! - Does not own: other rows of the meta partition, calls to handlers ([`crate::invoker`]), the
 //!   HTTP form of requests and answers ([`crate::admin`]).
@@ -11,6 +11,7 @@ mod catalog;
 mod changes;
 mod discover;
 mod error;
+pub mod kafka;
 mod manifest;
 mod options;
 mod patch;
@@ -50,7 +51,12 @@ pub use self::{
     uri::{DeploymentUri, UriError},
     view::{DeploymentView, HandlerView, RetryPolicyView, ServiceRevision, ServiceView},
 };
-use crate::{config::OptionDefaults, invoker::Outbound, limits, text::time};
+use crate::{
+    config::{KafkaClusterConfig, OptionDefaults},
+    invoker::Outbound,
+    limits,
+    text::time,
+};
 
 /// Settings of the registry.
 #[derive(Clone, Debug)]
@@ -59,6 +65,8 @@ pub struct RegistryConfig {
     pub defaults: OptionDefaults,
     /// Highest service protocol version that is negotiated, 5 to 7.
     pub protocol_version_max: u32,
+    /// Kafka clusters beside the stored ones.
+    pub kafka_clusters: Vec<KafkaClusterConfig>,
 }
 
 /// A cheap handle to the registry; clones share everything.
@@ -87,6 +95,8 @@ struct Inner {
     /// What is durable of the concurrency rules.
     rules: RwLock<Arc<Rules>>,
     schema: watch::Sender<Arc<Schema>>,
+    /// What is durable of clusters and subscriptions.
+    kafka: watch::Sender<Arc<kafka::Kafka>>,
 }
 
 /// A decided change: what to answer, and what to make durable before that.
@@ -118,6 +128,8 @@ impl Registry {
     ) -> Result<Registry, RegistryError> {
         let records = record::load(store.as_ref(), lease.partition)?;
         let rules = Arc::new(rules::load(store.as_ref(), lease.partition)?);
+        let kafka = kafka::load(store.as_ref(), lease.partition, &config.kafka_clusters)?;
+        let (kafka, _) = watch::channel(Arc::new(kafka));
         let schema = schema::build(&records, &config, Arc::clone(&rules));
         let (schema, _) = watch::channel(Arc::new(schema));
         let inner = Inner {
@@ -128,6 +140,7 @@ impl Registry {
             records: RwLock::new(Arc::new(records)),
             rules: RwLock::new(rules),
             schema,
+            kafka,
         };
         Ok(Registry { inner: Arc::new(inner) })
     }

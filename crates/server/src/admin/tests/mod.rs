@@ -127,6 +127,7 @@ impl Bench {
                 Arc::new(OpenAttempts::default()),
                 &ServerConfig::default(),
             ),
+            statuses: crate::kafka::Statuses::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("the listener is bound");

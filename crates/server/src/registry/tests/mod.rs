@@ -78,6 +78,10 @@ pub(crate) fn open(
     deployments: &FakeDeployments,
 ) -> Result<Registry, RegistryError> {
     let lease = store.acquire(PartitionId::META)?;
-    let config = RegistryConfig { defaults: OptionDefaults::default(), protocol_version_max: 6 };
+    let config = RegistryConfig {
+        defaults: OptionDefaults::default(),
+        protocol_version_max: 6,
+        kafka_clusters: Vec::new(),
+    };
     Registry::open_with(Arc::new(store.clone()), lease, config, Box::new(deployments.clone()))
 }
