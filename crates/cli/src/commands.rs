@@ -10,11 +10,13 @@ mod demo;
 mod deployments;
 mod identity;
 mod invocations;
+mod kafka_clusters;
 mod rules;
 mod serve;
 mod services;
 mod sql;
 mod state;
+mod subscriptions;
 mod token;
 mod waits;
 mod whoami;
@@ -57,6 +59,11 @@ enum Command {
     State(state::Arguments),
     /// Concurrency rules of scopes and limit keys
     Rules(rules::Arguments),
+    /// Topics of Kafka whose records become invocations: list, describe, create, delete
+    #[command(visible_alias = "sub")]
+    Subscriptions(subscriptions::Arguments),
+    /// Brokers that subscriptions read from: list, describe, create, update, delete
+    KafkaClusters(kafka_clusters::Arguments),
     /// A query of your own over what the server knows
     Sql(sql::Arguments),
     /// Which server answers, and what it has to do
@@ -95,6 +102,8 @@ fn carry_out(cli: &Cli, terminal: Terminal) -> anyhow::Result<Exit> {
         Command::Deployments(arguments) => deployments::run(arguments, terminal),
         Command::State(arguments) => state::run(arguments, terminal),
         Command::Rules(arguments) => rules::run(arguments, terminal),
+        Command::Subscriptions(arguments) => subscriptions::run(arguments, terminal),
+        Command::KafkaClusters(arguments) => kafka_clusters::run(arguments, terminal),
         Command::Sql(arguments) => sql::run(arguments, terminal),
         Command::Whoami(arguments) => whoami::run(arguments, terminal),
         Command::Token(arguments) => token::run(arguments).map(|()| Exit::Done),

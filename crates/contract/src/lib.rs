@@ -62,6 +62,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("awakeables", include_str!("../scripts/awakeables.txt")),
     ("discovery", include_str!("../scripts/discovery.txt")),
     ("deployments", include_str!("../scripts/deployments.txt")),
+    ("kafka", include_str!("../scripts/kafka.txt")),
     ("admin", include_str!("../scripts/admin.txt")),
     ("life", include_str!("../scripts/life.txt")),
     ("retries", include_str!("../scripts/retries.txt")),

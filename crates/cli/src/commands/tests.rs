@@ -2,6 +2,7 @@
 
 mod deployments;
 mod invocations;
+mod kafka;
 mod parsing;
 mod rules;
 mod services;

@@ -129,10 +129,7 @@ fn config(properties: &[&Properties]) -> ClientConfig {
 fn explain(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, description, name, value) => {
-            let description = match value.is_empty() {
-                true => description.clone(),
-                false => description.replace(value.as_str(), "…"),
-            };
+            let description = description.replace(&format!("\"{value}\""), "\"…\"");
             format!("the property '{name}' is refused: {description}")
         }
         KafkaError::ClientCreation(text) => format!("no client can be made of this: {text}"),
