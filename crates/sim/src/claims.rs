@@ -123,7 +123,10 @@ pub fn check_reply(
     now: Millis,
 ) -> Checked {
     match reply {
-        Reply::Accepted { id, .. } | Reply::WorkflowAlreadyInvoked(id) | Reply::NotReady(id) => {
+        Reply::Accepted { id, .. }
+        | Reply::WorkflowAlreadyInvoked(id)
+        | Reply::NotReady(id)
+        | Reply::Taken { id, .. } => {
             if observer.lives.contains_key(id) {
                 return Ok(());
             }

@@ -118,6 +118,7 @@ impl World {
                 self.known.push((*id, asked.level));
                 self.on_restarted(*old, *id, *from)?;
             }
+            (reply, Command::TakeRecord { at, .. }) => self.on_record(at, asked.level, reply),
             (reply, Command::ReplaceState { .. }) => self.on_edited(ask, reply),
             (Reply::Receipt(receipt), _) => self.coverage.hit(coverage::receipt(receipt)),
             _ => {}
@@ -142,9 +143,9 @@ impl World {
             self.change_rules();
         }
         let known = self.rng.pick_any(&self.known).map(|(id, _)| id);
-        let roll = self.rng.below(118);
+        let roll = self.rng.below(126);
         match (roll, known) {
-            (0..40, _) | (_, None) => self.invoke(),
+            (0..40, _) | (..118, None) => self.invoke(),
             (40..62, _) => self.complete(),
             (62..66, Some(id)) => self.ask(Command::Attach { request, id }, id, 0, true),
             (66..70, Some(id)) => self.ask(Command::Output { request, id }, id, 0, true),
@@ -171,6 +172,8 @@ impl World {
             (99..103, Some(_)) => self.start_over(),
             (103..105, Some(_)) => self.describe(),
             (105..111, Some(id)) => self.restart(id),
+            (118..124, _) => self.write_record(),
+            (124.., _) => self.read_again(),
             (_, Some(_)) => self.edit_state(),
         }
         Ok(())
@@ -321,6 +324,7 @@ fn numbered(command: Command, number: RequestId) -> Command {
     let mut command = command;
     match &mut command {
         Command::Invoke { request, .. }
+        | Command::TakeRecord { request, .. }
         | Command::Attach { request, .. }
         | Command::Output { request, .. }
         | Command::CompleteWait { request, .. }

@@ -69,6 +69,9 @@ const MESSAGES: &[MessageType] = &[
 /// Everything else that a run must reach.
 const EXPECTED: &[&str] = &[
     "Invoke",
+    "TakeRecord",
+    "reply Taken",
+    "reply TakenTooEarly",
     "Attach",
     "Output",
     "CompleteWait",

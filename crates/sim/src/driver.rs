@@ -180,9 +180,7 @@ impl Driver {
             _ => None,
         };
         let mut step = reveille_engine::apply(&self.view(around), &context, command)?;
-        if let Some(edit) = edit {
-            step.writes = mislay(step.writes, &edit, around.mutant);
-        }
+        step.writes = mislay(step.writes, edit.as_deref(), around.mutant);
         let seq = self.next_seq();
         let writes = step.writes.len();
         for (key, value) in step.writes {

@@ -33,6 +33,7 @@ impl World {
         if self.scoped && self.rng.one_in(2) {
             self.crowd()?;
         }
+        self.read_to_the_end()?;
         for _ in 0..ROUNDS {
             self.check_asleep()?;
             self.check_queues()?;
@@ -134,7 +135,9 @@ const LEFT_AT_REST: &[u8] = &[
     tag::TIMER,
     tag::OUTBOX_SEQ,
     tag::INBOUND_SEQ,
+    tag::OFFSET,
 ];
 
 /// Tables that may have rows when every retention is over.
-const LEFT_AT_LAST: &[u8] = &[tag::STATE, tag::PROMISE, tag::OUTBOX_SEQ, tag::INBOUND_SEQ];
+const LEFT_AT_LAST: &[u8] =
+    &[tag::STATE, tag::PROMISE, tag::OUTBOX_SEQ, tag::INBOUND_SEQ, tag::OFFSET];

@@ -35,6 +35,7 @@ mod side_effects;
 mod state_model;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod trace;
 mod turns;
 mod units;

@@ -76,6 +76,8 @@ pub enum Mutant {
     AdmissionsForgotten,
     /// Limits are not looked at.
     LimitsIgnored,
+    /// The offset of a record is not in the batch of its invocation.
+    OffsetForgotten,
 }
 
 impl Mutant {
@@ -111,6 +113,7 @@ impl Mutant {
         Mutant::RulesUnheard,
         Mutant::AdmissionsForgotten,
         Mutant::LimitsIgnored,
+        Mutant::OffsetForgotten,
     ];
 }
 
@@ -134,8 +137,12 @@ pub fn forgetful() -> Timers {
 /// Rows of a step.
 type Writes = Vec<(Bytes, Option<Bytes>)>;
 
-/// What becomes of the rows of a state edit under a mistake.
-pub fn mislay(writes: Writes, edit: &StateEdit, mutant: Mutant) -> Writes {
+/// What becomes of the rows of a step under a mistake; `edit` is the state edit that it carries out.
+pub fn mislay(mut writes: Writes, edit: Option<&StateEdit>, mutant: Mutant) -> Writes {
+    if mutant == Mutant::OffsetForgotten {
+        writes.retain(|(key, _)| key.first() != Some(&tag::OFFSET));
+    }
+    let Some(edit) = edit else { return writes };
     let waits = writes.iter().any(|(key, _)| key.first() == Some(&tag::STATE_EDIT));
     match mutant {
         Mutant::EditForgotten => Vec::new(),

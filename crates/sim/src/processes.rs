@@ -112,7 +112,7 @@ impl World {
         };
         self.say(|| format!("p{}.{} takes over under {}", at.partition, at.process, lease.epoch));
         self.observer.acquired(lease)?;
-        self.model.follow(&mut self.observer)?;
+        self.follow()?;
         self.check_rows(at)?;
         self.owners[usize::from(at.partition)] = at.process;
         let drivers = &mut self.processes[at.process].drivers;

@@ -32,6 +32,7 @@ pub mod invariant {
     pub const LOCK: &str = "one exclusive handler per key, in order";
     pub const LIMIT: &str = "no more run at a time than a limit says";
     pub const STATE: &str = "state is what the handlers wrote";
+    pub const RECORDS: &str = "each record becomes one invocation, in order";
     pub const ROWS: &str = "rows agree with each other";
 }
 

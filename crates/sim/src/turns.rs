@@ -275,7 +275,7 @@ impl World {
             }
             reports.push((lease, result));
         }
-        self.model.follow(&mut self.observer)?;
+        self.follow()?;
         if dead {
             return self.die(process);
         }

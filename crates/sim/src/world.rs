@@ -27,6 +27,7 @@ use crate::mutant::Mutant;
 use crate::observer::Observer;
 use crate::rng::Rng;
 use crate::schema;
+use crate::topic::Topic;
 use crate::trace::{Checked, Trace, invariant, violation};
 
 /// When the simulated world begins.
@@ -129,6 +130,8 @@ pub struct World {
     pub streams: Vec<Stream>,
     /// Every request so far.
     pub asks: Vec<Ask>,
+    /// Records of a topic, and what became of them.
+    pub topic: Topic,
     /// Requests that wait for a reply.
     pub requests: BTreeMap<RequestId, usize>,
     /// Messages on their way between partitions.
@@ -185,6 +188,7 @@ impl World {
             model: Model::default(),
             streams: Vec::new(),
             asks: Vec::new(),
+            topic: Topic::default(),
             requests: BTreeMap::new(),
             channels: BTreeMap::new(),
             board: Vec::new(),
