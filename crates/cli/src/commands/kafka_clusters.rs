@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments, terminal: Terminal) -> anyhow::Result<Exit> {
             let query = if *force { "?force=true" } else { "" };
             let path = format!("/kafka-clusters/{}{query}", segment(name));
             session.client.send(Method::DELETE, &path, &[], Bytes::new()).await?.success()?;
-            session.done(&json!(name), &[name.clone()], &format!("Removed {name}."))
+            session.done(&json!(name), std::slice::from_ref(name), &format!("Removed {name}."))
         }
     })
 }
