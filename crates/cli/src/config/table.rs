@@ -32,7 +32,8 @@ impl Key {
 
     /// Returns the text for an error. Tokens are secret, and may stand where their hashes should.
     pub fn shown<'t>(&self, text: &'t str) -> &'t str {
-        let secret = self.path.ends_with(".tokens") || self.path == "tracing.headers";
+        const SECRET: [&str; 2] = ["tracing.headers", "ingress.kafka-clusters"];
+        let secret = self.path.ends_with(".tokens") || SECRET.contains(&self.path);
         if secret { "(not shown)" } else { text }
     }
 }
@@ -87,6 +88,13 @@ pub const KEYS: &[Key] = &[
         default: "false",
         set: |settings, text| {
             store(&mut settings.server.security.waits_without_token, value::flag(text))
+        },
+    },
+    Key {
+        path: "ingress.kafka-clusters",
+        default: "none",
+        set: |settings, text| {
+            store(&mut settings.server.kafka_clusters, value::kafka_clusters(text))
         },
     },
     Key {

@@ -61,6 +61,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("ingress.tokens", HASH, "ingress: ListenerSecurity { tokens: [\"ci\"], cert_file: None,"),
     ("ingress.waits-without-token", "true", "waits_without_token: true,"),
     (
+        "ingress.kafka-clusters",
+        r#"{"main": {"bootstrap.servers": "a:1,b:1", "sasl.password": "secret"}}"#,
+        r#"kafka_clusters: [KafkaClusterConfig { name: "main", properties: {"bootstrap.servers": "a:1,b:1", "sasl.password": "***"} }]"#,
+    ),
+    (
         "ingress.tls.cert-file",
         "c.pem",
         "tokens: [], cert_file: Some(\"c.pem\"), key_file: None }, w",
@@ -183,6 +188,10 @@ fn file_errors_name_the_line_and_a_remedy() {
         (
             "[ingress]\ntokens = 'reveille_secret'",
             "reveille.toml:2: ingress.tokens = \"(not shown)\": expected none, or hashes",
+        ),
+        (
+            "[ingress]\nkafka-clusters = '{\"a\": \"secret\"}'",
+            "reveille.toml:2: ingress.kafka-clusters = \"(not shown)\": expected JSON such as",
         ),
         (
             "[tracing]\nheaders = 'secret'",

@@ -3,8 +3,10 @@
 //! - Owns: text to number, with an error that shows a right example.
 //! - Invariant: what is accepted never overflows and is inside the bounds named in the error.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail, ensure};
-use reveille_server::text::duration;
+use reveille_server::{config::KafkaClusterConfig, registry::kafka::Properties, text::duration};
 
 /// Largest size limit: the store holds values of twice that, so a body fits with its envelope.
 const SIZE_MAX: u64 = reveille_store::VALUE_BYTES_MAX as u64 / 2;
@@ -90,4 +92,17 @@ pub fn headers(text: &str) -> anyhow::Result<Vec<(String, String)>> {
         _ => bail!("expected headers such as name=value,other=value, or none"),
     });
     pairs.collect()
+}
+
+/// Parses clusters: a JSON object of properties by name of the cluster; `none` is none. The error does
+/// not repeat values, which may be credentials.
+pub fn kafka_clusters(text: &str) -> anyhow::Result<Vec<KafkaClusterConfig>> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let Ok(clusters) = serde_json::from_str::<BTreeMap<String, Properties>>(text) else {
+        bail!(r#"expected JSON such as {{"main": {{"bootstrap.servers": "host:9092"}}}}, or none"#);
+    };
+    let cluster = |(name, properties)| KafkaClusterConfig { name, properties };
+    Ok(clusters.into_iter().map(cluster).collect())
 }
