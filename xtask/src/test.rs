@@ -63,8 +63,8 @@ const LINTS: [&[&str]; 3] = [
     ],
 ];
 const TESTS: [&[&str]; 3] = [
-    // The end-to-end tests start the binary, so it must be there and fresh before they run.
-    &["build", "-p", "reveille-cli"],
+    // The end-to-end tests start these binaries, so they must be there and fresh before they run.
+    &["build", "-p", "reveille-cli", "-p", "reveille-programs"],
     &["test", "--workspace", "--features", SDK_FEATURES],
     &["run", "-p", "reveille-sim", "--", "--seeds", SIMULATOR_SEEDS],
 ];

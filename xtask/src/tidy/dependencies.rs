@@ -8,13 +8,14 @@ use anyhow::{Context, Result};
 use crate::workspace;
 
 /// Crate and the crates of ours it may depend on.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("reveille-protocol", &[]),
     ("reveille-store", &[]),
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
     ("reveille-macros", &[]),
     ("reveille", &["reveille-server", "reveille-store", "reveille-protocol", "reveille-macros"]),
+    ("reveille-programs", &["reveille"]),
     ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (
         "reveille-server",

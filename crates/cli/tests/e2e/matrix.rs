@@ -39,4 +39,11 @@ combinations! {
     rust_request_response_v6: Rust, RequestResponse, 6;
     rust_request_response_v7: Rust, RequestResponse, 7;
     rust_http1_v7: Rust, Http1, 7;
+    reveille_bidi_v5: Reveille, Bidi, 5;
+    reveille_bidi_v6: Reveille, Bidi, 6;
+    reveille_bidi_v7: Reveille, Bidi, 7;
+    reveille_request_response_v5: Reveille, RequestResponse, 5;
+    reveille_request_response_v6: Reveille, RequestResponse, 6;
+    reveille_request_response_v7: Reveille, RequestResponse, 7;
+    reveille_http1_v7: Reveille, Http1, 7;
 }

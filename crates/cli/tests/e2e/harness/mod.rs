@@ -9,6 +9,7 @@ mod cluster;
 mod http;
 mod node;
 mod notes;
+mod own;
 mod ports;
 mod process;
 pub mod python;

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     node::{example_directory, node},
-    python, rust,
+    own, python, rust,
 };
 
 /// An SDK, with the programs written with it.
@@ -24,6 +24,8 @@ pub enum Sdk {
     Python,
     /// `tests/sdk/rust`.
     Rust,
+    /// Our own: `tests/sdk/reveille`.
+    Reveille,
 }
 
 /// What has to be started to serve the programs.
@@ -52,13 +54,18 @@ impl Sdk {
                 arguments: &[],
                 directory: rust::directory(),
             },
+            Self::Reveille => Program {
+                executable: own::program().to_owned(),
+                arguments: &[],
+                directory: root().to_owned(),
+            },
         }
     }
 
     /// The message of the failure that a cancelled handler sees; each SDK has its own.
     pub fn cancelled(self) -> &'static str {
         match self {
-            Self::TypeScript => "Cancelled",
+            Self::TypeScript | Self::Reveille => "Cancelled",
             Self::Python | Self::Rust => "cancelled",
         }
     }
@@ -67,7 +74,7 @@ impl Sdk {
     /// SDK does not look at the result.
     pub fn second_completion(self) -> u16 {
         match self {
-            Self::TypeScript | Self::Python => 409,
+            Self::TypeScript | Self::Python | Self::Reveille => 409,
             Self::Rust => 200,
         }
     }
@@ -78,6 +85,7 @@ impl Sdk {
             Self::TypeScript => "restate-sdk-typescript/1.17.2",
             Self::Python => "restate-sdk-python/1.3.0",
             Self::Rust => "restate-sdk-rust/0.13.0",
+            Self::Reveille => concat!("reveille-sdk-rust/", env!("CARGO_PKG_VERSION")),
         }
     }
 }
