@@ -51,6 +51,10 @@ kills! {
     rust_bidi_v7_server_dies: Rust, Bidi, 7, Server;
     rust_bidi_v5_both_die: Rust, Bidi, 5, Both;
     rust_request_response_v6_both_die: Rust, RequestResponse, 6, Both;
+    reveille_bidi_v7_server_dies: Reveille, Bidi, 7, Server;
+    reveille_bidi_v7_service_dies: Reveille, Bidi, 7, Service;
+    reveille_bidi_v5_both_die: Reveille, Bidi, 5, Both;
+    reveille_request_response_v6_both_die: Reveille, RequestResponse, 6, Both;
 }
 
 async fn survive(cluster: Arc<Cluster>, victim: Victim, round: usize) {

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::harness::{Cluster, Mode, Setup};
+use super::harness::{Cluster, Mode, Sdk, Setup};
 
 const IDENTITY: &str = "REVEILLE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE";
 
@@ -36,11 +36,20 @@ fn text(path: PathBuf) -> String {
 
 #[tokio::test]
 async fn the_sdk_accepts_our_signature_and_nobody_elses() {
+    signatures(Sdk::TypeScript).await;
+}
+
+#[tokio::test]
+async fn reveille_accepts_our_signature_and_nobody_elses() {
+    signatures(Sdk::Reveille).await;
+}
+
+async fn signatures(sdk: Sdk) {
     let directory = TempDir::new().expect("a directory");
     let (ours, public_key) = key(directory.path(), "ours.pem");
     let (other, other_public_key) = key(directory.path(), "other.pem");
     for mode in [Mode::Bidi, Mode::RequestResponse, Mode::Http1] {
-        let setup = Setup::new(mode, 7).service_env("IDENTITY_KEYS", &public_key);
+        let setup = Setup::new(mode, 7).sdk(sdk).service_env("IDENTITY_KEYS", &public_key);
         for (what, file) in [("unsigned", None), ("another key", Some(&other))] {
             let refused = match file {
                 Some(file) => setup.clone().env(IDENTITY, file),

@@ -28,6 +28,9 @@ upgrades! {
     rust_bidi: Rust, Bidi;
     rust_request_response: Rust, RequestResponse;
     rust_http1: Rust, Http1;
+    reveille_bidi: Reveille, Bidi;
+    reveille_request_response: Reveille, RequestResponse;
+    reveille_http1: Reveille, Http1;
 }
 
 async fn upgrade(cluster: Arc<Cluster>) {
