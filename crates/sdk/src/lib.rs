@@ -1,4 +1,6 @@
-//! Durable handlers in Rust: services, objects and workflows that wait without costing anything.
+//! Package `reveille`: handlers that outlive their process. The guide follows.
+//!
+#![doc = include_str!("../README.md")]
 
 #[doc(hidden)]
 #[path = "private.rs"]
