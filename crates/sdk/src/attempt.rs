@@ -26,6 +26,7 @@ pub(crate) use self::{
     waker::{Flags, RunWaker},
 };
 use crate::{
+    clock::Clock,
     payload::Encode,
     random::Generator,
     vm::{Handle, Site, Stopped, Vm},
@@ -51,6 +52,7 @@ pub struct Attempt {
     pub(crate) core: Mutex<Core>,
     pub(crate) flags: Arc<Flags>,
     pub(crate) info: Info,
+    pub(crate) clock: Clock,
 }
 
 /// What changes in the course of an attempt.
@@ -69,7 +71,7 @@ pub(crate) struct Core {
 }
 
 impl Attempt {
-    pub(crate) fn new(vm: Vm, info: Info) -> Arc<Self> {
+    pub(crate) fn new(vm: Vm, info: Info, clock: Clock) -> Arc<Self> {
         let core = Core {
             random: Generator::new(vm.start(), vm.version()),
             vm,
@@ -79,7 +81,7 @@ impl Attempt {
             inside_run: None,
             last_site: None,
         };
-        Arc::new(Self { core: Mutex::new(core), flags: Arc::default(), info })
+        Arc::new(Self { core: Mutex::new(core), flags: Arc::default(), info, clock })
     }
 
     pub(crate) fn core(&self) -> MutexGuard<'_, Core> {

@@ -35,7 +35,6 @@ use crate::{
     random::Random,
     request::{Caller, Invocation, Request, Target},
     step::Run,
-    vm::millis,
 };
 
 /// What every handler can do.
@@ -141,11 +140,8 @@ impl Context {
     /// Returns the time of a step named `now`: the same one on every replay, to the millisecond.
     #[track_caller]
     pub fn now(&self) -> impl Durable<Value = SystemTime> + use<> {
-        let now = || {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-            Ok(millis(now))
-        };
-        let closure = move || ready(now());
+        let clock = self.attempt.clock.clone();
+        let closure = move || ready(Ok(clock.now_ms()));
         let run = Run::new(&self.attempt, "now".to_owned(), closure, Location::caller());
         run.map_value(|now_ms| UNIX_EPOCH + Duration::from_millis(now_ms))
     }

@@ -21,7 +21,10 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -36,6 +39,7 @@ use tokio::{
 
 use crate::{
     attempt::{Attempt, Info, Step},
+    clock::Clock,
     definition::{Entry, Handler, HandlerFuture},
     error::{HandlerError, HandlerResult},
     vm::{Site, Vm, VmOptions},
@@ -47,9 +51,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 const POLLS_IN_A_ROW: usize = 64;
 
 /// What may be chosen about attempts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub vm: VmOptions,
+    pub clock: Clock,
+    /// Set while nothing but input of the server leads any further.
+    pub is_waiting: Arc<AtomicBool>,
     /// For how long a handler may wait for something that is not durable, and nothing else.
     pub foreign_wait_max: Duration,
 }
@@ -95,7 +102,7 @@ where
         limit_key: start.limit_key.clone(),
         idempotency_key: start.idempotency_key.clone(),
     };
-    let attempt = Attempt::new(vm, info);
+    let attempt = Attempt::new(vm, info, settings.clock.clone());
     let mut driver = Driver { attempt, input, output, settings, stopping };
     if let Ok(request) = request {
         let input = request.value.unwrap_or_default().content;
@@ -105,6 +112,7 @@ where
         // What the handler holds goes now, not when the server closes the request.
     }
     driver.flush().await?;
+    driver.settings.is_waiting.store(true, Ordering::SeqCst);
     driver.drain().await
 }
 
@@ -213,8 +221,12 @@ where
                 Step::Wait | Step::WaitForNothing => {}
             }
             self.flush().await?;
+            let is_waiting = step == Step::Wait && !self.attempt.core().is_executing();
+            self.settings.is_waiting.store(is_waiting, Ordering::SeqCst);
             let patience = (step == Step::WaitForNothing).then_some(self.settings.foreign_wait_max);
-            match self.wait(patience).await? {
+            let event = self.wait(patience).await?;
+            self.settings.is_waiting.store(false, Ordering::SeqCst);
+            match event {
                 Event::Input => {}
                 Event::Tired => {
                     self.refuse_foreign();

@@ -11,14 +11,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use crate::{
     attempt::{Attempt, Registration},
     error::TerminalError,
     payload::Decode,
-    vm::{Await, Combinator, Handle, Outcome, Site, millis},
+    vm::{Await, Combinator, Handle, Outcome, Site},
 };
 
 /// Represents the result of something durable: a value, or the failure that is its outcome.
@@ -294,16 +294,9 @@ impl<F: Durable, M: FnOnce(F::Value) -> U + Unpin, U> Future for Map<F, M> {
 
 /// Begins a sleep.
 pub(crate) fn sleep(attempt: &Arc<Attempt>, duration: Duration, site: Site) -> DurableFuture<()> {
-    let wake_up_time_ms = later_ms(duration);
+    let wake_up_time_ms = attempt.clock.later_ms(duration);
     let handle = attempt.syscall(site, |vm| vm.sleep(wake_up_time_ms, site));
     DurableFuture::new(attempt, handle, read_nothing, site)
-}
-
-/// The time after `duration`, in ms since the epoch.
-pub(crate) fn later_ms(duration: Duration) -> u64 {
-    // A clock before 1970 is taken as 1970.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    millis(now.saturating_add(duration))
 }
 
 pub(crate) fn read_nothing(outcome: Outcome) -> Result<DurableResult<()>, String> {

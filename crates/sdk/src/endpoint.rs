@@ -21,6 +21,7 @@ use reveille_protocol::manifest::ManifestError;
 #[cfg(feature = "identity")]
 use self::identity::IdentityKey;
 use crate::{
+    clock::Clock,
     definition::{Definition, Handler, Service},
     driver::Settings,
     vm::VmOptions,
@@ -101,7 +102,12 @@ pub enum EndpointError {
 impl Endpoint {
     /// Begins with no services.
     pub fn builder() -> EndpointBuilder {
-        let settings = Settings { vm: VmOptions::default(), foreign_wait_max: FOREIGN_WAIT_MAX };
+        let settings = Settings {
+            vm: VmOptions::default(),
+            clock: Clock::System,
+            is_waiting: Arc::default(),
+            foreign_wait_max: FOREIGN_WAIT_MAX,
+        };
         EndpointBuilder {
             definitions: Vec::new(),
             mode: None,
@@ -112,7 +118,20 @@ impl Endpoint {
         }
     }
 
-    fn handler(&self, service: &str, handler: &str) -> Option<&Handler> {
+    /// The services, for whoever else serves them.
+    #[cfg(feature = "test")]
+    pub(crate) fn definitions(&self) -> &[Definition] {
+        &self.inner.definitions
+    }
+
+    /// What an attempt is run with.
+    pub(crate) fn settings(&self) -> Settings {
+        // Each attempt says for itself that it waits.
+        Settings { is_waiting: Arc::default(), ..self.inner.settings.clone() }
+    }
+
+    /// Finds a handler.
+    pub(crate) fn handler(&self, service: &str, handler: &str) -> Option<&Handler> {
         let place = self.inner.places.get(&(service.to_owned(), handler.to_owned()));
         place.map(|(service, handler)| &self.inner.definitions[*service].handlers[*handler])
     }

@@ -6,6 +6,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod attempt;
+mod clock;
 pub mod combine;
 mod context;
 mod definition;
@@ -20,6 +21,8 @@ pub mod payload;
 mod random;
 mod request;
 mod step;
+#[cfg(feature = "test")]
+pub mod test;
 mod vm;
 
 pub use combine::{all, all_settled, any, race};

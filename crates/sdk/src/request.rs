@@ -15,8 +15,8 @@ use std::{
 use crate::{
     attempt::{Attempt, Registration},
     durable::{
-        Durable, DurableFuture, DurableResult, later_ms, read_invocation_id, read_option,
-        read_value, registered_future,
+        Durable, DurableFuture, DurableResult, read_invocation_id, read_option, read_value,
+        registered_future,
     },
     error::TerminalError,
     payload::{Decode, Encode},
@@ -144,7 +144,8 @@ impl<'a, O: Decode> Request<'a, O> {
     /// As [`Self::send`], to begin after a delay.
     #[track_caller]
     pub fn send_after(self, delay: Duration) -> Sent<O> {
-        self.send_at(later_ms(delay), Location::caller())
+        let invoke_time_ms = self.attempt.clock.later_ms(delay);
+        self.send_at(invoke_time_ms, Location::caller())
     }
 
     fn send_at(self, invoke_time_ms: u64, site: Site) -> Sent<O> {

@@ -14,7 +14,16 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("reveille-engine", &["reveille-protocol"]),
     ("reveille-endpoint", &["reveille-protocol"]),
     ("reveille-macros", &[]),
-    ("reveille", &["reveille-server", "reveille-store", "reveille-protocol", "reveille-macros"]),
+    (
+        "reveille",
+        &[
+            "reveille-server",
+            "reveille-engine",
+            "reveille-store",
+            "reveille-protocol",
+            "reveille-macros",
+        ],
+    ),
     ("reveille-programs", &["reveille"]),
     ("reveille-query", &["reveille-engine", "reveille-store", "reveille-protocol"]),
     (

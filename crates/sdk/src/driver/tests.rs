@@ -30,6 +30,7 @@ use tokio::{
 
 use super::{Settings, drive};
 use crate::{
+    clock::Clock,
     definition::{Entry, Handler, HandlerFuture},
     options::Options,
     vm::VmOptions,
@@ -74,8 +75,12 @@ impl Peer {
             options: Options::new(),
             enter: Arc::new(enter),
         };
-        let settings =
-            Settings { vm: VmOptions::default(), foreign_wait_max: Duration::from_secs(5) };
+        let settings = Settings {
+            vm: VmOptions::default(),
+            clock: Clock::System,
+            is_waiting: Arc::default(),
+            foreign_wait_max: Duration::from_secs(5),
+        };
         let (stopping, stops) = watch::channel(false);
         let attempt = tokio::spawn(async move {
             drive(&handler, version, settings, Chunks(chunks), sender, stops).await.is_ok()

@@ -187,7 +187,7 @@ impl Endpoint {
             return text(StatusCode::NOT_FOUND, format!("no handler {service}/{handler}"));
         };
         let (output, receiver) = mpsc::channel(OUTPUT_SEGMENTS);
-        let settings = self.inner.settings;
+        let settings = self.settings();
         let input = RequestBytes(request.into_body());
         // A task of its own, so that handlers run on all cores and a busy one holds up no other.
         let task = tokio::spawn(async move {
