@@ -234,8 +234,12 @@ impl EmbeddedBuilder {
         let local = BTreeMap::from([(self.name.clone(), deployment)]);
         let local = LocalDeployments::new(local);
         let engine = Engine::start(self.config, self.listen, store, local).await?;
-        if self.takes_over {
-            engine.take_over_all(&self.name).await.map_err(EmbeddedError::TakeOver)?;
+        if self.takes_over
+            && let Err(error) = engine.take_over_all(&self.name).await
+        {
+            // Its threads hold the directory, which whoever tries again needs.
+            engine.stop().await;
+            return Err(EmbeddedError::TakeOver(error));
         }
         Ok(Embedded { engine })
     }
