@@ -111,6 +111,14 @@ impl Embedded {
         self.engine.call(request).await
     }
 
+    /// Returns a client that takes no socket: for typed requests from within the process.
+    ///
+    /// Once the engine has stopped its requests are refused with status 503.
+    #[cfg(feature = "client")]
+    pub fn client(&self) -> crate::client::Client {
+        crate::client::Client::new(InProcess(self.engine.ingress().clone()))
+    }
+
     /// Waits until only a restart of the process can help, and returns why: a write failed in a way that
     /// leaves it unknown what is on disk. What was acknowledged is safe.
     pub async fn failed(&mut self) -> String {
@@ -253,5 +261,16 @@ impl LocalDeployment for Linked {
         let endpoint = self.0.clone();
         // It ends with its connection, which the engine closes.
         tokio::spawn(async move { endpoint.serve_connection(connection, pending()).await });
+    }
+}
+
+/// The ingress as a transport.
+#[cfg(feature = "client")]
+struct InProcess(reveille_server::ingress::Ingress);
+
+#[cfg(feature = "client")]
+impl crate::client::Transport for InProcess {
+    fn exchange(&self, request: Request<Bytes>) -> crate::client::Exchange<'_> {
+        Box::pin(async move { Ok(self.0.call(request).await) })
     }
 }

@@ -6,6 +6,8 @@
 #[path = "private.rs"]
 pub mod __private;
 mod attempt;
+#[cfg(feature = "client")]
+pub mod client;
 mod clock;
 pub mod combine;
 mod context;
