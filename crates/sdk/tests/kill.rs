@@ -23,7 +23,10 @@ use reveille::{
 const WORKFLOWS: usize = 40;
 const ACCOUNTS: usize = 3;
 const KILLS: usize = 15;
-/// The longest life of a process that is killed.
+/// A workflow sleeps so often, for so long.
+const NAPS: u32 = 5;
+const NAP: Duration = Duration::from_millis(100);
+/// The longest life of a process that is killed: less than a workflow sleeps.
 const LIFE_MS_MAX: u64 = 400;
 /// The longest life of the last process.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +48,9 @@ impl Payment {
         ClerkClient::new(ctx).answer((id, number)).send().await?;
         let account = AccountClient::new(ctx, format!("a{}", number % ACCOUNTS));
         account.add(1).call().await?;
-        ctx.sleep(Duration::from_millis(10)).await?;
+        for _ in 0..NAPS {
+            ctx.sleep(NAP).await?;
+        }
         let answer = answer.await?;
         ctx.promise("checked").resolve(&answer).await?;
         Ok(answer)
