@@ -4,13 +4,17 @@
 //! that differs, whether on purpose (with its reason) or not, and fails when one differs that no case
 //! allows for.
 
+mod cli;
+
 use anyhow::{Context, Result, bail};
 use reveille_contract::{Outcome, Report, Target, fixture::Fixture, run, scripts};
 
 use crate::process::{self, Server};
 
 struct Options {
-    peer: String,
+    /// How to start the other server; `None` when its command line is run instead.
+    peer: Option<String>,
+    cli: Option<String>,
     server: Option<String>,
     filter: String,
 }
@@ -19,7 +23,12 @@ struct Options {
 pub fn run_command(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let theirs = runtime.block_on(report(Some(&options.peer), &options.filter, true))?;
+    if let Some(program) = &options.cli {
+        return runtime.block_on(cli::run_commands(program, options.server.as_deref()));
+    }
+    let peer =
+        options.peer.context("--peer 'COMMAND' is missing: how to start the other server")?;
+    let theirs = runtime.block_on(report(Some(&peer), &options.filter, true))?;
     let ours = runtime.block_on(report(options.server.as_deref(), &options.filter, false))?;
     let surprises = print(&ours, &theirs);
     if surprises > 0 {
@@ -29,19 +38,19 @@ pub fn run_command(arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let (mut peer, mut server, mut filter) = (None, None, String::new());
+    let (mut peer, mut cli, mut server, mut filter) = (None, None, None, String::new());
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().cloned().with_context(|| format!("{argument} VALUE"));
         match argument.as_str() {
             "--peer" => peer = Some(value()?),
+            "--cli" => cli = Some(value()?),
             "--server" => server = Some(value()?),
             "--case" => filter = value()?,
             _ => bail!("compare has no argument {argument:?}"),
         }
     }
-    let peer = peer.context("--peer 'COMMAND' is missing: how to start the other server")?;
-    Ok(Options { peer, server, filter })
+    Ok(Options { peer, cli, server, filter })
 }
 
 async fn report(command: Option<&str>, filter: &str, peer: bool) -> Result<Report> {

@@ -10,9 +10,12 @@
 //! | `index` | `"index"` |
 //! | `18446744073709551615` | `-1`: columns of 64 bits without sign are held so |
 //! | `first_value(…)`, `last_value(…)` | `first_of(…)`, `last_of(…)`: aggregates |
+//! | `FROM (SELECT … FROM t a …)` | `FROM (SELECT … FROM t a …) AS a` |
 //!
 //! - Owns: tokens and rewriting, and which result columns are conditions.
 //! - Invariant: literals, quoted names and comments stay as they are.
+
+mod derived;
 
 use std::collections::BTreeSet;
 
@@ -59,7 +62,7 @@ pub(crate) fn translate(text: &str) -> Result<Translated, QueryError> {
         return Err(QueryError::Invalid(message));
     }
     let conditions = conditions(&tokens);
-    let rewritten = rewrite(tokens);
+    let rewritten = derived::name(rewrite(tokens));
     let text = rewritten.iter().map(Token::text).collect::<Vec<_>>().join(" ");
     Ok(Translated { text, conditions })
 }

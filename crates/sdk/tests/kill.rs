@@ -24,7 +24,7 @@ const WORKFLOWS: usize = 40;
 const ACCOUNTS: usize = 3;
 const KILLS: usize = 15;
 /// A workflow sleeps so often, for so long.
-const NAPS: u32 = 5;
+const NAPS: u32 = 15;
 const NAP: Duration = Duration::from_millis(100);
 /// The longest life of a process that is killed: less than a workflow sleeps.
 const LIFE_MS_MAX: u64 = 400;

@@ -26,6 +26,31 @@ fn words_of_others_become_ours() {
         ("first_value(id order by x)", "first_of ( id order by x )"),
         ("created_at > now() - INTERVAL '1 hour'", "created_at > ago ( '1 hour' )"),
         ("now() + interval '1 hour'", "hence ( '1 hour' )"),
+        (
+            "select 1 from (select * from t a limit 9) where a.b",
+            "select 1 from ( select * from t a limit 9 ) AS a where a . b",
+        ),
+        (
+            "from (select (select 1 from x) from t)",
+            "from ( select ( select 1 from x ) from t ) AS t",
+        ),
+        (
+            "from (select 1 from t as a) join (select 1 from b)",
+            "from ( select 1 from t as a ) AS a join ( select 1 from b ) AS b",
+        ),
+        ("from (select 1 from t a) b", "from ( select 1 from t a ) b"),
+        ("from (select 1 from t) as b", "from ( select 1 from t ) as b"),
+        ("from (select 1 from t, u) where x", "from ( select 1 from t , u ) where x"),
+        (
+            "from (select 1 from t a left join u) where x",
+            "from ( select 1 from t a left join u ) where x",
+        ),
+        ("where a in (select 1 from t)", "where a in ( select 1 from t )"),
+        ("from (select 1)", "from ( select 1 )"),
+        (
+            "from (select 1 from (select 2 from t a))",
+            "from ( select 1 from ( select 2 from t a ) AS a )",
+        ),
         ("select 'it''s'", "select 'it''s'"),
         ("select 'ünï' as ü", "select 'ünï' as ü"),
     ];

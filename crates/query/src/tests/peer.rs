@@ -41,8 +41,8 @@ fn list_and_describe() {
     let world = world(9);
     let count = arrow(
         &world,
-        "SELECT COUNT(1) FROM (SELECT * FROM sys_invocation inv LIMIT 50000) inv \
-         WHERE inv.status != 'completed'",
+        "SELECT COUNT(1) FROM (SELECT * FROM sys_invocation inv LIMIT 50000 ) \
+         WHERE inv.target_service_name IN ('Mail') AND status != 'completed'",
     );
     assert_eq!(count[0].num_rows(), 1);
 
@@ -50,6 +50,16 @@ fn list_and_describe() {
         ORDER BY inv.created_at DESC, inv.id LIMIT 2";
     let expected = json!([{"id": id(8).to_string()}, {"id": id(6).to_string()}]);
     assert_eq!(query(&world, text).expect("rows"), expected);
+
+    let text = "WITH invocations as (SELECT inv.id, idempotency_key, inv.created_at, \
+        inv.pinned_deployment_id FROM sys_invocation inv WHERE inv.target_service_name IN ('Mail') \
+        AND status != 'completed' ORDER BY inv.created_at DESC, inv.id LIMIT 2) \
+        SELECT inv.*, dp.id IS NOT NULL as pinned_deployment_exists FROM sys_deployment dp \
+        RIGHT JOIN invocations inv ON dp.id = inv.pinned_deployment_id \
+        ORDER BY inv.created_at DESC, inv.id";
+    let rows = query(&world, text).expect("rows");
+    let ids = [&rows[0]["id"], &rows[1]["id"]].map(|id| id.as_str().unwrap_or_default().to_owned());
+    assert_eq!(ids, [id(8).to_string(), id(6).to_string()], "{rows}");
 
     let text = format!(
         "SELECT inv.id, inv.target, inv.target_service_ty, inv.status, inv.created_at, \
