@@ -14,6 +14,7 @@ mod waker;
 use std::{
     cell::Cell,
     collections::HashMap,
+    panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -189,6 +190,11 @@ impl Core {
     /// Whether closures are executed, whose wakers may wake the handler at any time.
     pub fn is_executing(&self) -> bool {
         self.executing > 0
+    }
+
+    /// Where the handler used the context last, or else this line.
+    pub fn last_site(&self) -> Site {
+        self.last_site.unwrap_or(Location::caller())
     }
 
     /// Where the handler used the context last, for errors about what followed.

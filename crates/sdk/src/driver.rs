@@ -36,13 +36,14 @@ use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
+use tracing::Span;
 
 use crate::{
     attempt::{Attempt, Info, Step},
     clock::Clock,
     definition::{Entry, Handler, HandlerFuture},
     error::{HandlerError, HandlerResult},
-    vm::{Site, Vm, VmOptions},
+    vm::{Ended, Vm, VmOptions},
 };
 
 /// For how long the end of the request is awaited once the attempt is over.
@@ -107,8 +108,16 @@ where
     if let Ok(request) = request {
         let input = request.value.unwrap_or_default().content;
         let entry = Entry { attempt: driver.attempt.clone(), input };
-        let mut running = Running::new(handler, entry);
-        driver.run(&mut running).await?;
+        // Everything that the handler logs says whose it is.
+        let span = tracing::info_span!(
+            "invocation",
+            id = driver.attempt.info.invocation_id,
+            handler = handler.name,
+            key = driver.attempt.info.key,
+        );
+        let mut running = span.in_scope(|| Running::new(handler, entry));
+        driver.run(&mut running, &span).await?;
+        span.in_scope(|| driver.report());
         // What the handler holds goes now, not when the server closes the request.
     }
     driver.flush().await?;
@@ -176,7 +185,7 @@ where
     I: Stream<Item = Result<Bytes, E>> + Send,
 {
     /// Polls the handler until the attempt is over.
-    async fn run(&mut self, running: &mut Running) -> Result<(), Lost> {
+    async fn run(&mut self, running: &mut Running, span: &Span) -> Result<(), Lost> {
         let flags = self.attempt.flags.clone();
         let waker = Waker::from(flags.clone());
         let mut is_foreign = false;
@@ -184,7 +193,7 @@ where
         loop {
             flags.clear();
             let mark = self.attempt.core().mark();
-            let result = running.poll(&self.attempt, &waker);
+            let result = span.in_scope(|| running.poll(&self.attempt, &waker));
             let went_on = result.is_ready() || self.attempt.core().mark() != mark;
             if is_foreign && went_on {
                 self.refuse_mixing();
@@ -313,7 +322,7 @@ where
     fn complete(&self, result: HandlerResult<Bytes>) {
         let mut core = self.attempt.core();
         // Stopped or not: what there is to say has been written.
-        let site: Site = std::panic::Location::caller();
+        let site = core.last_site();
         let _ = match result.map_err(HandlerError::split) {
             Ok(output) => core.vm.complete(Ok(output), site),
             Err(Ok(terminal)) => core.vm.complete(Err(terminal.into_failure()), site),
@@ -322,6 +331,18 @@ where
                 Ok(())
             }
         };
+    }
+
+    /// Says in the log how the attempt ended. The server was told as well.
+    fn report(&self) {
+        match self.attempt.core().vm.ended() {
+            Some(Ended::Failed(error)) => {
+                tracing::warn!(code = error.code, details = error.details, "{}", error.message);
+            }
+            Some(Ended::Suspended) => tracing::debug!("suspended"),
+            Some(Ended::Completed) => tracing::debug!("completed"),
+            None => {}
+        }
     }
 
     fn refuse_foreign(&self) {

@@ -179,16 +179,16 @@ impl<T> Durable for DurableFuture<T> {
 
     fn poll_known(&mut self, _cx: &mut Context<'_>) -> Poll<DurableResult<T>> {
         let Some(handle) = self.handle else { return Poll::Pending };
-        let mut core = self.attempt.core();
-        let Some(outcome) = core.vm.take(handle) else { return Poll::Pending };
-        match (self.read)(outcome) {
-            Ok(result) => {
-                drop(core);
+        let outcome = self.attempt.core().vm.take(handle);
+        // Reading is the code of users, which runs without the lock.
+        match outcome.map(self.read) {
+            None => Poll::Pending,
+            Some(Ok(result)) => {
                 self.is_over = true;
                 Poll::Ready(result)
             }
-            Err(message) => {
-                core.vm.fail_at(handle, &message);
+            Some(Err(message)) => {
+                self.attempt.core().vm.fail_at(handle, &message);
                 Poll::Pending
             }
         }

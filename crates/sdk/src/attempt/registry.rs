@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     mem,
-    panic::Location,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -59,7 +58,7 @@ impl Core {
         if trees.is_empty() {
             return if self.vm.ended().is_some() { Step::Over } else { Step::WaitForNothing };
         }
-        let site = self.last_site.unwrap_or(Location::caller());
+        let site = self.last_site();
         match self.vm.progress(trees, site) {
             Ok(Progress::Ready) => {
                 let Self { vm, registry, .. } = self;

@@ -98,9 +98,12 @@ impl Vm {
 
     fn mismatch(&mut self, lines: &str, site: Site) {
         let index = self.commands_issued - 1;
+        // A handler ends nowhere in particular, but after what it did last.
+        let is_end = self.current.as_ref().is_some_and(|of| of.ty == MessageType::OUTPUT_COMMAND);
+        let place = if is_end { "after" } else { "at   " };
         let message = format!(
             "journal mismatch: command {index} is not what the journal has\n{lines}\n  \
-             at               {site}\n{ADVICE}"
+             {place}            {site}\n{ADVICE}"
         );
         self.fail(AttemptError::new(JOURNAL_MISMATCH, message).about(self.current.clone()));
     }

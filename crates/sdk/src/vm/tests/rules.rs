@@ -310,7 +310,9 @@ fn mismatches_are_explained() {
     // Code that returns too early, and code that awaits more than before.
     let mut vm = Script::new(Version::V7).journal(journal.clone()).vm();
     assert_eq!(vm.complete(Ok(Bytes::new()), site()), Err(Stopped));
-    assert_eq!(super::error(&mut vm).code, 570);
+    let ended = super::error(&mut vm);
+    assert_eq!(ended.code, 570);
+    assert!(ended.message.contains("\n  after"), "{}", ended.message);
     let mut vm = Script::new(Version::V7).journal(journal).vm();
     let go = vm.signal("go", site()).expect("a signal");
     assert_eq!(vm.progress(any_of(&[go]), site()), Err(Stopped));
