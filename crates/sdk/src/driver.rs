@@ -13,13 +13,12 @@
 //!
 //! Start with [`drive`].
 
+mod running;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    any::Any,
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -38,10 +37,11 @@ use tokio::{
 };
 use tracing::Span;
 
+use self::running::Running;
 use crate::{
     attempt::{Attempt, Info, Step},
     clock::Clock,
-    definition::{Entry, Handler, HandlerFuture},
+    definition::{Entry, Handler},
     error::{HandlerError, HandlerResult},
     vm::{Ended, Vm, VmOptions},
 };
@@ -123,43 +123,6 @@ where
     driver.flush().await?;
     driver.settings.is_waiting.store(true, Ordering::SeqCst);
     driver.drain().await
-}
-
-/// A handler that has been entered, or that panicked when it was.
-enum Running {
-    Future(HandlerFuture),
-    Panicked(String),
-}
-
-impl Running {
-    fn new(handler: &Handler, entry: Entry) -> Self {
-        match catch_unwind(AssertUnwindSafe(|| (handler.enter)(entry))) {
-            Ok(future) => Self::Future(future),
-            Err(panic) => Self::Panicked(panic_message(&*panic)),
-        }
-    }
-
-    fn poll(&mut self, attempt: &Attempt, waker: &Waker) -> Poll<HandlerResult<Bytes>> {
-        let future = match self {
-            Self::Future(future) => future,
-            Self::Panicked(message) => {
-                return Poll::Ready(Err(HandlerError::from(std::mem::take(message))));
-            }
-        };
-        let guard = attempt.polled();
-        // Fairness is the driver's matter: a budget that is used up would wake the handler later, which
-        // looks like something that is not durable.
-        let future = pin!(tokio::task::unconstrained(future.as_mut()));
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| future.poll(&mut Context::from_waker(waker))));
-        drop(guard);
-        polled.unwrap_or_else(|panic| {
-            let message = panic_message(&*panic);
-            // It must not be polled again.
-            *self = Self::Panicked(message.clone());
-            Poll::Ready(Err(HandlerError::from(message)))
-        })
-    }
 }
 
 struct Driver<'a, I> {
@@ -397,10 +360,4 @@ enum Advance {
     Poll {
         foreign: bool,
     },
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the handler panicked: {}", text.unwrap_or("(no message)"))
 }
