@@ -34,7 +34,8 @@ const TOOLS: [(&str, &[&str], &str); 6] = [
 const RUST_SERVICES: &str = "tests/sdk/rust/Cargo.toml";
 
 /// What of the SDK is off by default.
-const SDK_FEATURES: &str = "reveille/client,reveille/embedded,reveille/schemars,reveille/test";
+const SDK_FEATURES: &str =
+    "reveille/client,reveille/embedded,reveille/lambda,reveille/schemars,reveille/test";
 
 /// The steps that are one call of cargo each; tidy runs between the lints and the build.
 const LINTS: [&[&str]; 3] = [

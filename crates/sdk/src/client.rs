@@ -29,7 +29,7 @@
 //! - Invariant: a failure of a handler and a refusal of the server are different errors.
 
 mod answer;
-mod http1;
+pub(crate) mod http1;
 mod request;
 
 use std::{marker::PhantomData, pin::Pin, sync::Arc};

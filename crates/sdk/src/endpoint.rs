@@ -9,6 +9,8 @@ mod body;
 mod http;
 #[cfg(feature = "identity")]
 mod identity;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod manifest;
 
 #[cfg(test)]
@@ -20,6 +22,8 @@ use reveille_protocol::manifest::ManifestError;
 
 #[cfg(feature = "identity")]
 use self::identity::IdentityKey;
+#[cfg(feature = "lambda")]
+pub use self::lambda::LambdaError;
 use crate::{
     clock::Clock,
     definition::{Definition, Handler, Service},

@@ -35,6 +35,8 @@ pub use definition::{Definition, Service};
 pub use durable::{BoxedDurable, Durable, DurableFuture, DurableResult, Map, Timeout};
 #[cfg(feature = "embedded")]
 pub use embedded::{Embedded, EmbeddedBuilder, EmbeddedError};
+#[cfg(feature = "lambda")]
+pub use endpoint::LambdaError;
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, ProtocolMode};
 pub use error::{BoxError, HandlerError, HandlerResult, TerminalError};
 pub use options::{InvocationRetry, Options};

@@ -46,4 +46,5 @@ combinations! {
     reveille_request_response_v6: Reveille, RequestResponse, 6;
     reveille_request_response_v7: Reveille, RequestResponse, 7;
     reveille_http1_v7: Reveille, Http1, 7;
+    reveille_lambda_v7: Reveille, Lambda, 7;
 }

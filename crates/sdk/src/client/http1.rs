@@ -15,7 +15,7 @@ use super::{ClientError, Exchange, Transport};
 /// The longest response that is collected.
 const RESPONSE_BYTES_MAX: usize = 256 << 20;
 
-pub(super) struct Http {
+pub(crate) struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     authority: Authority,
     /// In front of every path; without a slash at its end.

@@ -9,8 +9,8 @@
 use std::{convert::Infallible, future::ready, io, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::{body::Incoming, service::service_fn};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Body, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Endpoint,
+    Endpoint, ProtocolMode,
     body::{Attempt, RequestBytes, ResponseBody},
     manifest::Refusal,
 };
@@ -113,7 +113,7 @@ impl Endpoint {
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES);
         let stops = stopping.clone();
         let service = service_fn(move |request| {
-            ready(Ok::<_, Infallible>(self.respond(request, stops.clone())))
+            ready(Ok::<_, Infallible>(self.respond(request, stops.clone(), false)))
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         // The peer that broke a connection knows; there is nobody else to tell.
@@ -125,22 +125,35 @@ impl Endpoint {
         let _ = connection.await;
     }
 
-    fn respond(
+    /// Answers a request. `is_whole` where requests and responses can only be exchanged whole.
+    pub(super) fn respond<B>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         stopping: watch::Receiver<bool>,
-    ) -> Response<ResponseBody> {
+        is_whole: bool,
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+    {
         let path = request.uri().path().to_owned();
         let mut segments = path.rsplit('/');
         let route = (segments.next(), segments.next(), segments.next());
         if route.0 == Some("health") {
             return text(StatusCode::OK, "OK");
         }
-        if let Some(refused) = self.refuse_unsigned(&request, &path) {
+        if let Some(refused) = self.refuse_unsigned(request.headers(), &path) {
             return text(StatusCode::UNAUTHORIZED, refused);
         }
         match route {
-            (Some("discover"), _, _) => self.discover(&request),
+            (Some("discover"), _, _) => {
+                let is_http2 = request.version() == http::Version::HTTP_2;
+                let by_version = match is_http2 {
+                    true => ProtocolMode::Bidirectional,
+                    false => ProtocolMode::RequestResponse,
+                };
+                let mode = self.inner.mode.filter(|_| !is_whole).unwrap_or(by_version);
+                self.discover(request.headers(), mode)
+            }
             (Some(handler), Some(service), Some("invoke")) => {
                 self.invoke(request, service, handler, stopping)
             }
@@ -149,19 +162,19 @@ impl Endpoint {
     }
 
     #[cfg(feature = "identity")]
-    fn refuse_unsigned(&self, request: &Request<Incoming>, path: &str) -> Option<&'static str> {
-        super::identity::refuse(&self.inner.identity_keys, request.headers(), path)
+    fn refuse_unsigned(&self, headers: &HeaderMap, path: &str) -> Option<&'static str> {
+        super::identity::refuse(&self.inner.identity_keys, headers, path)
     }
 
     #[cfg(not(feature = "identity"))]
-    fn refuse_unsigned(&self, _request: &Request<Incoming>, _path: &str) -> Option<&'static str> {
+    fn refuse_unsigned(&self, _headers: &HeaderMap, _path: &str) -> Option<&'static str> {
         None
     }
 
-    fn discover(&self, request: &Request<Incoming>) -> Response<ResponseBody> {
-        let accept = request.headers().get(header::ACCEPT);
+    fn discover(&self, headers: &HeaderMap, mode: ProtocolMode) -> Response<ResponseBody> {
+        let accept = headers.get(header::ACCEPT);
         let accept = accept.map(|accept| accept.to_str().unwrap_or_default());
-        match self.manifest_for(accept, request.version() == http::Version::HTTP_2) {
+        match self.manifest_for(accept, mode) {
             Ok((content_type, body)) => respond(StatusCode::OK, content_type, body.into()),
             Err(Refusal::NotAcceptable) => {
                 text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "manifest versions 1 to 4 are known")
@@ -170,13 +183,16 @@ impl Endpoint {
         }
     }
 
-    fn invoke(
+    fn invoke<B>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         service: &str,
         handler: &str,
         stopping: watch::Receiver<bool>,
-    ) -> Response<ResponseBody> {
+    ) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+    {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let Some(version) = ServiceProtocolVersion::from_content_type(content_type) else {

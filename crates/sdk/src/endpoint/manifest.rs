@@ -33,14 +33,15 @@ impl Endpoint {
     /// Returns the manifest, as it is announced over HTTP/2 to a server that reads the newest version.
     pub fn manifest(&self) -> serde_json::Value {
         // Maps of strings, numbers and schemas that were JSON before.
-        serde_json::to_value(self.announced(true)).unwrap_or_default()
+        let mode = self.inner.mode.unwrap_or(ProtocolMode::Bidirectional);
+        serde_json::to_value(self.announced(mode)).unwrap_or_default()
     }
 
     /// The manifest for a server, and its content type.
     pub(super) fn manifest_for(
         &self,
         accept: Option<&str>,
-        is_http2: bool,
+        mode: ProtocolMode,
     ) -> Result<(&'static str, Vec<u8>), Refusal> {
         let (version, content_type) = match accept {
             Some(accept) => negotiate(accept).ok_or(Refusal::NotAcceptable)?,
@@ -49,7 +50,7 @@ impl Endpoint {
                 .find(|(version, _)| *version == VERSION_DEFAULT)
                 .ok_or(Refusal::NotAcceptable)?,
         };
-        let manifest = self.announced(is_http2);
+        let manifest = self.announced(mode);
         for service in &manifest.services {
             let of_handlers = service.handlers.iter().map(|handler| &handler.options);
             for options in of_handlers.chain([&service.options]) {
@@ -71,16 +72,12 @@ impl Endpoint {
     }
 
     pub(super) fn check_manifest(&self) -> Result<(), ManifestError> {
-        let body = serde_json::to_vec(&self.announced(true))?;
+        let body = serde_json::to_vec(&self.announced(ProtocolMode::Bidirectional))?;
         manifest::parse(TYPES[0].1, &body).map(drop)
     }
 
-    fn announced(&self, is_http2: bool) -> Manifest {
-        let by_version = match is_http2 {
-            true => ProtocolMode::Bidirectional,
-            false => ProtocolMode::RequestResponse,
-        };
-        let mode = match self.inner.mode.unwrap_or(by_version) {
+    fn announced(&self, mode: ProtocolMode) -> Manifest {
+        let mode = match mode {
             ProtocolMode::Bidirectional => manifest::ProtocolMode::BidiStream,
             ProtocolMode::RequestResponse => manifest::ProtocolMode::RequestResponse,
         };

@@ -42,7 +42,7 @@ impl Service for Greeter {
     }
 }
 
-fn builder() -> EndpointBuilder {
+pub(super) fn builder() -> EndpointBuilder {
     Endpoint::builder().bind(Greeter("Greeter"))
 }
 

@@ -2,11 +2,13 @@
 //!
 //!   PORT             where to listen
 //!   MODE=bidi|rr|h1  streaming over HTTP/2, request/response over HTTP/2, or over HTTP/1.1
+//!        lambda      as a function of AWS Lambda, which is played
 //!   IDENTITY_KEYS    public keys of request identity, separated by commas
 
 use std::{env, error::Error};
 
 use reveille::{Endpoint, ProtocolMode};
+use tokio::net::TcpListener;
 
 mod account;
 mod approval;
@@ -14,6 +16,7 @@ mod caller;
 mod combinators;
 mod desk;
 mod door;
+mod lambda;
 mod meeting;
 mod notes;
 mod outcome;
@@ -50,6 +53,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for key in env::var("IDENTITY_KEYS").iter().flat_map(|keys| keys.split(',')) {
         endpoint = endpoint.identity_key(key);
     }
-    endpoint.build()?.listen(("127.0.0.1", port)).await?;
+    let endpoint = endpoint.build()?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    if env::var("MODE").as_deref() == Ok("lambda") {
+        return lambda::serve(endpoint, listener).await;
+    }
+    endpoint.serve(listener, std::future::pending()).await;
     Ok(())
 }
