@@ -147,9 +147,3 @@ fn what_is_announced() {
     let schema = services.pointer("/0/handlers/0/input/jsonSchema/properties/text/type");
     assert_eq!(schema.is_some(), cfg!(feature = "schemars"));
 }
-
-#[test]
-fn what_must_not_compile() {
-    let tests = trybuild::TestCases::new();
-    tests.compile_fail("tests/compile_fail/*.rs");
-}
