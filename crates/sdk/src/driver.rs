@@ -95,13 +95,15 @@ where
     }
     let request = vm.input();
     let start = vm.start();
+    let is_v7 = version >= ServiceProtocolVersion::V7;
     let info = Info {
         invocation_id: start.debug_id.clone(),
         key: start.key.clone(),
         headers: request.as_ref().map(|input| input.headers.clone()).unwrap_or_default(),
-        scope: start.scope.clone(),
-        limit_key: start.limit_key.clone(),
-        idempotency_key: start.idempotency_key.clone(),
+        // Not part of earlier versions, whatever a server sends.
+        scope: start.scope.clone().filter(|_| is_v7),
+        limit_key: start.limit_key.clone().filter(|_| is_v7),
+        idempotency_key: start.idempotency_key.clone().filter(|_| is_v7),
     };
     let attempt = Attempt::new(vm, info, settings.clock.clone());
     let mut driver = Driver { attempt, input, output, settings, stopping };

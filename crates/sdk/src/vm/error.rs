@@ -19,6 +19,9 @@ pub const PROTOCOL_VIOLATION: u32 = 571;
 /// The negotiated version of the protocol has no means for what the code wants.
 pub const UNSUPPORTED: u32 = 573;
 
+/// The longest message, or details, that go over the wire.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// Marks that the machine goes no further: it failed, suspended or ended. [`super::Vm::ended`] says which.
 ///
 /// Whoever sees one returns it; the attempt is over and nothing else has to be done.
@@ -76,8 +79,8 @@ impl AttemptError {
         let related = self.related.as_ref();
         ErrorMessage {
             code: self.code,
-            message: self.message.clone(),
-            stacktrace: self.details.clone(),
+            message: cut(&self.message),
+            stacktrace: cut(&self.details),
             related_command_index: related.map(|related| related.index),
             related_command_name: related.map(|related| related.name.clone()),
             related_command_type: related.map(|related| related.ty.0.into()),
@@ -85,6 +88,12 @@ impl AttemptError {
             behavior: self.behavior.into(),
         }
     }
+}
+
+/// A text that fits: errors of users may be of any length.
+fn cut(text: &str) -> String {
+    let end = (0..=text.len().min(TEXT_BYTES_MAX)).rev().find(|at| text.is_char_boundary(*at));
+    text[..end.unwrap_or_default()].to_owned()
 }
 
 /// Whole milliseconds, as the wire wants them.

@@ -3,6 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, select};
+use reveille_protocol::{
+    frame::{Frame, MessageType},
+    message::{InputCommand, Start},
+    version::ServiceProtocolVersion,
+};
 
 use super::{Enter, Peer, handler, names};
 use crate::{HandlerError, RetryPolicy};
@@ -211,5 +216,21 @@ async fn stopping_waits_for_steps_alone() {
         assert!(expected.len() == 1 || names(&frames) == expected, "{frames:?}");
         assert!(peer.attempt.is_finished());
         assert!(!peer.attempt.await.expect("no panic"));
+    }
+}
+
+/// Whatever a server sends, it is not part of earlier versions.
+#[tokio::test]
+async fn scopes_are_known_from_v7_on() {
+    let handler: Enter = handler!(|ctx| Ok(ctx.scope().map(str::to_owned)));
+    for (version, expected) in
+        [(ServiceProtocolVersion::V6, "null"), (ServiceProtocolVersion::V7, "\"tenant\"")]
+    {
+        let mut peer = Peer::start(version, handler);
+        let (id, scope) = (bytes::Bytes::from_static(b"id"), Some("tenant".to_owned()));
+        let start = Start { id, scope, known_entries: 1, ..Start::default() };
+        let input = Frame::message(MessageType::INPUT_COMMAND, &InputCommand::default());
+        peer.send(&[Frame::message(MessageType::START, &start), input]);
+        assert_eq!(peer.result().await, expected, "{version}");
     }
 }

@@ -375,3 +375,11 @@ fn violations() {
         assert_eq!(error(&mut vm).code, 571);
     }
 }
+
+#[test]
+fn errors_are_of_bounded_length() {
+    let mut vm = Script::new(Version::V7).vm();
+    vm.fail(Vm::internal("é".repeat(100_000)));
+    let message = error(&mut vm).message;
+    assert!(message.len() <= 64 * 1024 && message.chars().all(|c| c == 'é'), "{}", message.len());
+}
