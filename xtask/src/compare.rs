@@ -5,6 +5,7 @@
 //! allows for.
 
 mod cli;
+mod sdk;
 
 use anyhow::{Context, Result, bail};
 use reveille_contract::{Outcome, Report, Target, fixture::Fixture, run, scripts};
@@ -17,6 +18,8 @@ struct Options {
     cli: Option<String>,
     server: Option<String>,
     filter: String,
+    /// Whether handlers with our SDK are tried behind the other server, in place of the scripts.
+    sdk: bool,
 }
 
 /// Runs the comparison.
@@ -28,6 +31,9 @@ pub fn run_command(arguments: &[String]) -> Result<()> {
     }
     let peer =
         options.peer.context("--peer 'COMMAND' is missing: how to start the other server")?;
+    if options.sdk {
+        return runtime.block_on(sdk::run_stories(&peer));
+    }
     let theirs = runtime.block_on(report(Some(&peer), &options.filter, true))?;
     let ours = runtime.block_on(report(options.server.as_deref(), &options.filter, false))?;
     let surprises = print(&ours, &theirs);
@@ -39,6 +45,7 @@ pub fn run_command(arguments: &[String]) -> Result<()> {
 
 fn parse(arguments: &[String]) -> Result<Options> {
     let (mut peer, mut cli, mut server, mut filter) = (None, None, None, String::new());
+    let mut sdk = false;
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().cloned().with_context(|| format!("{argument} VALUE"));
@@ -47,10 +54,11 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--cli" => cli = Some(value()?),
             "--server" => server = Some(value()?),
             "--case" => filter = value()?,
+            "--sdk" => sdk = true,
             _ => bail!("compare has no argument {argument:?}"),
         }
     }
-    Ok(Options { peer, cli, server, filter })
+    Ok(Options { peer, cli, server, filter, sdk })
 }
 
 async fn report(command: Option<&str>, filter: &str, peer: bool) -> Result<Report> {

@@ -36,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["reveille-server", "reveille-engine", "reveille-store", "reveille-protocol"],
     ),
     ("reveille-contract", &["reveille-endpoint", "reveille-protocol"]),
-    ("xtask", &["reveille-contract", "reveille-endpoint", "reveille-protocol"]),
+    ("xtask", &["reveille", "reveille-contract", "reveille-endpoint", "reveille-protocol"]),
 ];
 
 /// What the engine must never reach, even indirectly: runtimes, I/O, storage and randomness.
