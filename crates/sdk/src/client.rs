@@ -36,6 +36,7 @@ use std::{marker::PhantomData, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
+use reveille_protocol::text::percent;
 
 pub use self::{
     answer::{ClientError, Receipt, ReceiptOutcome},
@@ -109,7 +110,7 @@ impl Client {
         id: &str,
         value: &T,
     ) -> Result<Receipt, ClientError> {
-        let path = format!("/restate/awakeables/{id}/resolve");
+        let path = format!("/restate/awakeables/{}/resolve", percent(id));
         self.complete(path, T::CONTENT_TYPE, value.encode()?).await
     }
 
@@ -119,7 +120,7 @@ impl Client {
     ///
     /// As [`Self::resolve_awakeable`].
     pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<Receipt, ClientError> {
-        let path = format!("/restate/awakeables/{id}/reject");
+        let path = format!("/restate/awakeables/{}/reject", percent(id));
         let reason = Bytes::copy_from_slice(reason.as_bytes());
         self.complete(path, Some("text/plain; charset=utf-8"), reason).await
     }

@@ -135,6 +135,9 @@ async fn completions(client: &Client, approval: &Approval) {
     assert_eq!(receipt.outcome, ReceiptOutcome::Completed);
     let error = asked.attach().await.expect_err("a failure");
     assert!(matches!(&error, ClientError::Failed(failed) if failed.message() == "no tea"));
+    // An id from outside is one segment of the path, whatever it holds.
+    let sly = client.reject_awakeable("sign_1AAAA/resolve?x=", "x").await;
+    assert!(matches!(&sly, Err(ClientError::Refused { status: 400, .. })), "{sly:?}");
     let unknown = client.resolve_awakeable("sign_1AAAA", "x").await;
     assert!(matches!(&unknown, Err(ClientError::Refused { status: 400, .. })), "{unknown:?}");
 }

@@ -126,3 +126,32 @@ async fn work_goes_on_under_another_name_once_it_is_taken_over() {
     assert_eq!(result(&engine, &sent).await, r#""sure? yes""#);
     engine.stop().await;
 }
+
+/// The number of threads of this process.
+#[cfg(target_os = "linux")]
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("Linux lists threads").count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handlers_that_wait_take_no_threads() {
+    const WAITING: usize = 300;
+    let (directory, approval) = (TempDir::new().expect("a directory"), Approval::default());
+    let engine = open(&directory, &approval).start().await.expect("it starts");
+    let before = threads();
+    for _ in 0..WAITING {
+        let (status, sent) = post(&engine, "/Approval/ask/send", r#""sure?""#).await;
+        assert_eq!(status, 202, "{sent}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while approval.0.lock().unwrap_or_else(PoisonError::into_inner).len() < WAITING {
+        assert!(Instant::now() < deadline, "not all have begun to wait");
+        tokio::task::yield_now().await;
+    }
+    let during = threads();
+    // The engines of other tests come and go meanwhile, with a dozen threads each.
+    let is_bounded = during < before + WAITING / 3;
+    assert!(is_bounded, "{before} threads, and {during} with {WAITING} that wait");
+    engine.stop().await;
+}

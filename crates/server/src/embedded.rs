@@ -53,6 +53,9 @@ impl Embedded {
         store: Arc<dyn Store>,
         local: LocalDeployments,
     ) -> Result<Embedded, StartError> {
+        for name in local.names() {
+            DeploymentUri::local(name).map_err(RegistryError::LocalName)?;
+        }
         let mut security = Security::open(&config)?;
         security.outbound.local = local.clone();
         let ingress_socket = match listen.ingress {
@@ -67,7 +70,11 @@ impl Embedded {
         let ingress_address = ingress_socket.as_ref().map(address).transpose()?;
         let admin_address = admin_socket.as_ref().map(address).transpose()?;
         let core = Core::start(&config, store, &security.outbound)?;
-        register(&core, &local).await?;
+        if let Err(error) = register(&core, &local).await {
+            // Its threads hold the store, which the next start wants.
+            core.stop().await;
+            return Err(error.into());
+        }
         let mut listeners = Listeners::new();
         let endpoint = ingress_address.map_or_else(String::new, |address| {
             format!("{}://{address}/", scheme(&security.ingress_tls))

@@ -5,6 +5,8 @@
 //!
 //! - Invariant: one that has a name, or is made of several tables, stays as it is.
 
+use std::ops::Range;
+
 use super::Token;
 
 /// Words that may follow a table without being its alias.
@@ -54,6 +56,10 @@ fn name_of(tokens: &[Token], open: usize) -> Option<(usize, Token)> {
     if !begins || !(tokens[open - 1].is("from") || tokens[open - 1].is("join")) {
         return None;
     }
+    if open >= 2 && tokens[open - 2].is("distinct") {
+        // `a IS DISTINCT FROM (SELECT …)` compares.
+        return None;
+    }
     let close = close_of(tokens, open)?;
     if alias(tokens.get(close + 1)).is_some() {
         return None;
@@ -78,7 +84,21 @@ fn name_of(tokens: &[Token], open: usize) -> Option<(usize, Token)> {
     };
     let another = |token: &Token| token.is(",") || JOINS.iter().any(|word| token.is(word));
     // Another query behind `UNION` has tables of its own, but the names are those of the first.
-    (!behind(next).is_some_and(another)).then(|| (close, name.clone()))
+    if behind(next).is_some_and(another) || is_named_outside(tokens, open..close, name) {
+        return None;
+    }
+    Some((close, name.clone()))
+}
+
+/// True when a table outside of the brackets has this name, or alias.
+fn is_named_outside(tokens: &[Token], brackets: Range<usize>, name: &Token) -> bool {
+    let outside = |at: &usize| !brackets.contains(at);
+    (1..tokens.len()).filter(outside).any(|at| {
+        let before = &tokens[at - 1];
+        let is_table = ["from", "join", "as"].iter().any(|word| before.is(word));
+        let is_alias = alias(Some(before)).is_some() && alias(Some(&tokens[at])).is_some();
+        (is_table || is_alias) && tokens[at].is(name.text())
+    })
 }
 
 fn close_of(tokens: &[Token], open: usize) -> Option<usize> {

@@ -45,6 +45,11 @@ fn words_of_others_become_ours() {
             "from (select 1 from t a left join u) where x",
             "from ( select 1 from t a left join u ) where x",
         ),
+        ("a is distinct from (select 1 from t)", "a is distinct from ( select 1 from t )"),
+        (
+            "from (select 1 from t) join t on t.a = 1",
+            "from ( select 1 from t ) join t on t . a = 1",
+        ),
         ("where a in (select 1 from t)", "where a in ( select 1 from t )"),
         ("from (select 1)", "from ( select 1 )"),
         (

@@ -3,10 +3,11 @@
 //! - Owns: [`ClientRequest`], [`ClientInvocation`], paths.
 //! - Invariant: a key may be any text; it is encoded.
 
-use std::{fmt::Write as _, marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
+use reveille_protocol::text::percent;
 use serde::Deserialize;
 
 use super::{Client, ClientError, answer, get, post};
@@ -117,7 +118,7 @@ impl<'a, O: Decode> ClientRequest<'a, O> {
         let Target { service, handler, key } = &self.target;
         let mut path = format!("/{service}/");
         if let Some(key) = key {
-            encode(key, &mut path);
+            path += &percent(key);
             path.push('/');
         }
         path.push_str(handler);
@@ -134,18 +135,6 @@ impl<'a, O: Decode> ClientRequest<'a, O> {
 }
 
 /// Appends a key to a path: everything that is not unreserved is escaped.
-fn encode(key: &str, path: &mut String) {
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                path.push(char::from(byte));
-            }
-            // Writing into a string succeeds.
-            _ => drop(write!(path, "%{byte:02X}")),
-        }
-    }
-}
-
 /// An invocation, by its id, with a result of type `O`.
 pub struct ClientInvocation<'a, O> {
     pub(super) client: &'a Client,
@@ -165,7 +154,7 @@ impl<O: Decode> ClientInvocation<'_, O> {
     ///
     /// See [`ClientError`]; 404 when it is not known, or not any more.
     pub async fn attach(&self) -> Result<O, ClientError> {
-        let request = get(format!("/restate/invocation/{}/attach", self.id))?;
+        let request = get(format!("/restate/invocation/{}/attach", percent(&self.id)))?;
         answer::result(self.client.exchange(request).await?)
     }
 
@@ -175,27 +164,11 @@ impl<O: Decode> ClientInvocation<'_, O> {
     ///
     /// See [`ClientError`]; 404 when it is not known, or not any more.
     pub async fn output(&self) -> Result<Option<O>, ClientError> {
-        let request = get(format!("/restate/invocation/{}/output", self.id))?;
+        let request = get(format!("/restate/invocation/{}/output", percent(&self.id)))?;
         let response = self.client.exchange(request).await?;
         if response.status().as_u16() == STATUS_NOT_READY {
             return Ok(None);
         }
         answer::result(response).map(Some)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode;
-
-    #[test]
-    fn keys_are_encoded() {
-        let table =
-            [("a-b.c_d~9", "a-b.c_d~9"), ("", ""), ("a/b c", "a%2Fb%20c"), ("é%", "%C3%A9%25")];
-        for (key, expected) in table {
-            let mut path = String::new();
-            encode(key, &mut path);
-            assert_eq!(path, expected, "{key}");
-        }
     }
 }

@@ -35,7 +35,7 @@ pub enum Progress {
 pub struct Children {
     called: Vec<(Handle, Option<String>)>,
     /// A cancellation waits for ids of children.
-    is_cancelling: bool,
+    pub(super) is_cancelling: bool,
 }
 
 impl Children {

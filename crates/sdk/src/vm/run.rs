@@ -108,7 +108,8 @@ impl Vm {
         let is_exhausted = limits.attempts_max.is_some_and(|max| max <= count)
             || limits.duration_max.is_some_and(|max| max <= elapsed);
         if !is_exhausted {
-            error.retry_delay = Some(limits.delay(count));
+            // A delay that the step asked for wins.
+            error.retry_delay.get_or_insert_with(|| limits.delay(count));
             self.fail(error);
             return Err(Stopped);
         }

@@ -41,7 +41,7 @@ impl LocalDeployments {
     /// Opens a connection to the deployment of this name.
     pub(super) fn connect(&self, name: &str) -> Result<DuplexStream, String> {
         // What was taken over from another deployment has its number behind the name.
-        let (plain, _number) = name.split_once('.').unwrap_or((name, ""));
+        let (plain, _number) = name.rsplit_once('.').unwrap_or((name, ""));
         let deployment = self.0.get(name).or_else(|| self.0.get(plain)).ok_or_else(|| {
             format!(
                 "the deployment '{name}' was part of a process that this one is not: give it the \

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::client::{self, Listening, Open};
+use super::client::{self, BEGINNING, Listening, Open};
 use super::lane::{Lane, Queue, Shared};
 use super::record::{Record, Route};
 use super::{Statuses, start};
@@ -98,9 +98,11 @@ async fn session(
     let consumer = Open::new(consumer, around.closed.clone());
     let store = Arc::clone(&around.store);
     let asked = subscription.clone();
+    let begins = asked.options.get(BEGINNING).or_else(|| properties.get(BEGINNING));
+    let begins = begins.unwrap_or("latest").to_owned();
     let prepared = tokio::task::spawn_blocking(move || {
         let taken = taken(store.as_ref(), id, &asked.topic);
-        let prepared = taken.and_then(|taken| start::prepare(&consumer, &asked, &taken));
+        let prepared = taken.and_then(|taken| start::prepare(&consumer, &asked, &begins, &taken));
         (consumer, prepared)
     });
     let (consumer, prepared) = prepared.await.map_err(|error| error.to_string())?;
@@ -110,6 +112,9 @@ async fn session(
         subscription.anchored = true;
     }
     consumer.subscribe(&[&subscription.topic]).map_err(|error| error.to_string())?;
+    // What was wrong is over: the brokers have answered, and lanes begin anew.
+    around.statuses.clear_all(id);
+    *delay = limits::KAFKA_RETRY_DELAY;
     let (topic, body_bytes_max) = (subscription.topic.as_str(), around.body_bytes_max);
     info!(subscription = %id, topic, "reads a topic");
     let route = Route { id, subscription: Arc::new(subscription.clone()), body_bytes_max };

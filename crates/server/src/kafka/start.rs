@@ -16,14 +16,21 @@ use crate::limits;
 use crate::registry::kafka::Subscription;
 
 /// Checks the topic against what was taken of it (the highest offset of each partition), and stores
-/// where to begin. Blocks while it asks brokers. The error says what to do.
+/// where to begin, as `auto.offset.reset` says. Blocks while it asks brokers. The error says what to do.
 pub(super) fn prepare(
     consumer: &Consumer,
     subscription: &Subscription,
+    beginning: &str,
     taken: &BTreeMap<u32, u64>,
 ) -> Result<(), String> {
     let topic = &subscription.topic;
     let Some(partitions) = partitions(consumer, topic)? else {
+        if !taken.is_empty() {
+            return Err(format!(
+                "there is no topic '{topic}' any more, though records of it were taken: once there is \
+                 one again, it is looked at whether it is the same"
+            ));
+        }
         // Whatever will be in it comes later than the subscription, so all of it is read.
         return Ok(());
     };
@@ -42,7 +49,6 @@ pub(super) fn prepare(
             ));
         }
     }
-    let beginning = subscription.options.get(BEGINNING).unwrap_or("latest");
     match beginning {
         _ if subscription.anchored => Ok(()),
         "earliest" | "smallest" | "beginning" => Ok(()),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     Plan, RegisterDeployment, RegistryError, TextMap,
-    record::{DeploymentRecord, Records},
+    record::{self, DeploymentRecord, Records},
     request,
     uri::DeploymentUri,
 };
@@ -84,7 +84,13 @@ pub(super) fn update(
                 (service.revision, service.retired) = (known.revision, known.retired);
                 service.patch = known.patch.kept_for(&service.manifest_options);
             }
-            None => service.revision = super::place::revision_max(records, name) + 1,
+            None => {
+                service.revision = super::place::revision_max(records, name) + 1;
+                // What operators changed holds for the service, wherever it is.
+                if let Some((_, known)) = record::latest_of(records, name) {
+                    service.patch = known.patch.kept_for(&service.manifest_options);
+                }
+            }
         }
     }
     let next = (!update.dry_run).then(|| {
