@@ -374,11 +374,8 @@ impl Vm {
 
     /// Takes what became of it; `None` while that is unknown. Nothing new is let in.
     pub fn take(&mut self, handle: Handle) -> Option<Outcome> {
-        if self.children.is_cancelling {
-            // What is let in while the ids of calls are awaited came after the cancellation.
-            return None;
-        }
-        let outcome = self.inbox.take(&self.handles[handle.0].id)?;
+        let is_cancelling = self.children.is_cancelling; // What is let in meanwhile comes after it.
+        let outcome = (!is_cancelling).then(|| self.inbox.take(&self.handles[handle.0].id))??;
         if let Outcome::InvocationId(id) = &outcome {
             self.children.learn(handle, id);
         }
