@@ -285,10 +285,12 @@ where
 
     /// Ends the invocation, or the attempt.
     fn complete(&self, result: HandlerResult<Bytes>) {
+        // Errors are printed by code of users, which may use the context: not under its lock.
+        let result = result.map_err(HandlerError::split);
         let mut core = self.attempt.core();
         // Stopped or not: what there is to say has been written.
         let site = core.last_site();
-        let _ = match result.map_err(HandlerError::split) {
+        let _ = match result {
             Ok(output) => core.vm.complete(Ok(output), site),
             Err(Ok(terminal)) => core.vm.complete(Err(terminal.into_failure()), site),
             Err(Err(error)) => {

@@ -149,13 +149,14 @@ impl<'a, T: Encode + Decode> Run<'a, T> {
         };
         // What the closure borrowed is free before anything is said about its result.
         self.execution = None;
+        // Values are encoded, and errors printed, by code of users: within the step, and not under the lock.
+        let result = result.and_then(|value| Ok(value.encode()?)).map_err(HandlerError::split);
         drop(inside);
         let elapsed = self.started_at.take().map(|at| at.elapsed()).unwrap_or_default();
         let mut core = self.attempt.core();
         core.end_run();
-        let result = result.and_then(|value| Ok(value.encode()?));
         // Stopped or not, the driver looks at the machine next.
-        let _ = match result.map_err(HandlerError::split) {
+        let _ = match result {
             Ok(content) => core.vm.propose(handle, Ok(content)),
             Err(Ok(terminal)) => core.vm.propose(handle, Err(terminal.into_failure())),
             Err(Err(error)) => {
