@@ -165,6 +165,18 @@ async fn errors_of_steps_and_handlers_are_tried_again() {
             &["Run", "Error"],
             Some(7),
         ),
+        // A delay that the step asks for wins over that of its policy.
+        (
+            handler!(|ctx| {
+                let policy = RetryPolicy::new().initial_delay(Duration::from_millis(7));
+                let step = ctx.run("s", async || {
+                    Err::<(), _>(HandlerError::retry_after("no", Duration::from_secs(7)))
+                });
+                Ok(step.retry(policy).await?)
+            }),
+            &["Run", "Error"],
+            Some(7000),
+        ),
         (
             handler!(|_ctx| Err::<(), _>(HandlerError::retry_after("no", Duration::from_secs(7)))),
             &["Error"],
