@@ -57,8 +57,9 @@ pub struct MemoryPartition {
     demands: VecDeque<Demand>,
 }
 
+/// Rows by key.
 #[derive(Default)]
-struct Rows(BTreeMap<Bytes, Bytes>);
+pub(crate) struct Rows(pub(crate) BTreeMap<Bytes, Bytes>);
 
 impl View for Rows {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError> {

@@ -15,9 +15,10 @@ use crate::command::{AttemptId, Command, Millis, StateVersion};
 use crate::effect::Effect;
 use crate::identity::{self, SecretKey};
 use crate::keys::{self, tag};
+pub(crate) use crate::memory::Rows as Partition;
 use crate::record::{InvocationRecord, Status, decode};
 use crate::schema::Schema;
-use crate::tx::{Context, View, ViewError};
+use crate::tx::Context;
 
 use super::{schema, show};
 
@@ -29,30 +30,11 @@ pub const HOLD_MS: u64 = 1_000;
 
 pub const SECRET_KEY: SecretKey = SecretKey([7; 32]);
 
-#[derive(Default)]
-pub struct Partition(pub BTreeMap<Bytes, Bytes>);
-
-impl View for Partition {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn scan(
-        &self,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
-        let range = Bytes::copy_from_slice(start)..Bytes::copy_from_slice(end);
-        Ok(self.0.range(range).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect())
-    }
-}
-
 pub struct World {
     pub now: Millis,
     pub schema: Schema,
     pub options: schema::Options,
-    pub partitions: Vec<Partition>,
+    pub(crate) partitions: Vec<Partition>,
     pub ids: BTreeMap<String, InvocationId>,
     pub aliases: BTreeMap<InvocationId, String>,
     pub minted: BTreeMap<String, AwakeableId>,
