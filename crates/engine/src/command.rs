@@ -11,6 +11,7 @@ use bytes::Bytes;
 use reveille_protocol::frame::Frame;
 use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId, SubscriptionId};
 
+use crate::identity;
 pub use crate::message::{Failure, Outcome};
 use crate::subscription::Position;
 use crate::trace::TraceContext;
@@ -349,6 +350,28 @@ pub enum WaitTarget {
     Awakeable(AwakeableId),
     /// Any wait of an invocation, named by an administrator.
     Admin(InvocationId, WaitName),
+    /// A promise of a workflow, named by an administrator; its run may not have begun.
+    Promise(Box<PromiseTarget>),
+}
+
+/// A durable promise, by what users call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromiseTarget {
+    /// Scope, checked ([`crate::level`]); `None` outside of scopes.
+    pub scope: Option<String>,
+    /// Name of the workflow, which exists.
+    pub service: String,
+    /// Key of the workflow.
+    pub key: String,
+    /// Name of the promise, at most [`crate::keys::NAME_BYTES_MAX`] bytes, as the key.
+    pub name: String,
+}
+
+impl PromiseTarget {
+    /// The run of the workflow, whether it has begun or not.
+    pub fn run(&self) -> InvocationId {
+        identity::workflow_run_id(self.scope.as_deref(), &self.service, &self.key)
+    }
 }
 
 impl WaitTarget {
@@ -357,6 +380,7 @@ impl WaitTarget {
         match self {
             WaitTarget::Awakeable(id) => id.invocation,
             WaitTarget::Admin(id, _) => *id,
+            WaitTarget::Promise(promise) => promise.run(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::message::Outcome;
 use crate::record::{self, Decision, Status, StoredWait};
 use crate::tx::{EngineError, Invocation, Tx};
 
-use decide::{complete_named, decide, decided, gone, replace, unknown};
+use decide::{complete_by_key, complete_named, decide, decided, gone, replace, unknown};
 pub use list::{WAITS_LISTED_MAX, forget, list, remember, take_off, unlist};
 
 /// What is waited for.
@@ -128,6 +128,7 @@ pub fn on_complete(
             _ => unknown(),
         },
         WaitTarget::Admin(id, WaitName::Name(name)) => complete_named(tx, id, &name, completion)?,
+        WaitTarget::Promise(promise) => complete_by_key(tx, &promise, completion)?,
     };
     tx.emit(Effect::Reply(request, Reply::Receipt(receipt)));
     Ok(())

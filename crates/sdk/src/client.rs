@@ -24,10 +24,11 @@
 //! # }
 //! ```
 //!
-//! - Owns: [`Client`], typed requests, results, and completions with their receipts.
+//! - Owns: [`Client`] and [`Admin`], typed requests, results, and completions with their receipts.
 //! - Does not own: how requests travel ([`Transport`]); retries, which idempotency keys make harmless.
 //! - Invariant: a failure of a handler and a refusal of the server are different errors.
 
+mod admin;
 mod answer;
 pub(crate) mod http1;
 mod request;
@@ -39,6 +40,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use reveille_protocol::text::percent;
 
 pub use self::{
+    admin::{Admin, AdminPromise},
     answer::{ClientError, Receipt, ReceiptOutcome},
     request::{ClientInvocation, ClientRequest},
 };
@@ -48,7 +50,7 @@ use crate::{BoxError, payload::Encode};
 pub type Exchange<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, BoxError>> + Send + 'a>>;
 
-/// Represents a way to the ingress of a server.
+/// Represents a way to the ingress or the admin API of a server.
 ///
 /// Requests have a path and headers; the transport adds the authority. One of one's own can add TLS, proxies
 /// or whatever else the way needs.
@@ -61,10 +63,7 @@ pub trait Transport: Send + Sync + 'static {
 ///
 /// Typed clients take it in the place of a context: `ApprovalClient::new(&client)`.
 #[derive(Clone)]
-pub struct Client {
-    transport: Arc<dyn Transport>,
-    authorization: Option<HeaderValue>,
-}
+pub struct Client(Way);
 
 impl Client {
     /// Makes a client of the ingress at an address: `http://host:port`, perhaps with a path in front.
@@ -78,7 +77,7 @@ impl Client {
 
     /// Makes a client with a transport.
     pub fn new(transport: impl Transport) -> Self {
-        Self { transport: Arc::new(transport), authorization: None }
+        Self(Way::new(transport))
     }
 
     /// Sends a bearer token with each request.
@@ -86,13 +85,8 @@ impl Client {
     /// # Errors
     ///
     /// When the token has characters that a header cannot have.
-    pub fn bearer_token(mut self, token: &str) -> Result<Self, ClientError> {
-        let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let mut value =
-            value.map_err(|error| ClientError::Request(format!("the token: {error}")))?;
-        value.set_sensitive(true);
-        self.authorization = Some(value);
-        Ok(self)
+    pub fn bearer_token(self, token: &str) -> Result<Self, ClientError> {
+        self.0.bearer_token(token).map(Self)
     }
 
     /// Returns an invocation by its id, with a result of type `O`.
@@ -122,7 +116,7 @@ impl Client {
     pub async fn reject_awakeable(&self, id: &str, reason: &str) -> Result<Receipt, ClientError> {
         let path = format!("/restate/awakeables/{}/reject", percent(id));
         let reason = Bytes::copy_from_slice(reason.as_bytes());
-        self.complete(path, Some("text/plain; charset=utf-8"), reason).await
+        self.complete(path, REASON, reason).await
     }
 
     async fn complete(
@@ -137,6 +131,32 @@ impl Client {
         Receipt::read(self.exchange(request).await?)
     }
 
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ClientError> {
+        self.0.exchange(request).await
+    }
+}
+
+/// A transport, and what goes with each request.
+#[derive(Clone)]
+struct Way {
+    transport: Arc<dyn Transport>,
+    authorization: Option<HeaderValue>,
+}
+
+impl Way {
+    fn new(transport: impl Transport) -> Self {
+        Self { transport: Arc::new(transport), authorization: None }
+    }
+
+    fn bearer_token(mut self, token: &str) -> Result<Self, ClientError> {
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut value =
+            value.map_err(|error| ClientError::Request(format!("the token: {error}")))?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(self)
+    }
+
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, ClientError> {
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
@@ -144,6 +164,9 @@ impl Client {
         self.transport.exchange(request).await.map_err(ClientError::Transport)
     }
 }
+
+/// The content type of the reason of a rejection.
+const REASON: Option<&str> = Some("text/plain; charset=utf-8");
 
 fn post(
     path: String,

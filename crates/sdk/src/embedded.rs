@@ -119,6 +119,15 @@ impl Embedded {
         crate::client::Client::new(InProcess(self.engine.ingress().clone()))
     }
 
+    /// Returns a client of the admin API that takes no socket. Callers of handlers want
+    /// [`Self::client`].
+    ///
+    /// Once the engine has stopped its requests are refused with status 503.
+    #[cfg(feature = "client")]
+    pub fn admin(&self) -> crate::client::Admin {
+        crate::client::Admin::new(Operator(self.engine.admin()))
+    }
+
     /// Waits until only a restart of the process can help, and returns why: a write failed in a way that
     /// leaves it unknown what is on disk. What was acknowledged is safe.
     pub async fn failed(&mut self) -> String {
@@ -272,5 +281,16 @@ struct InProcess(reveille_server::ingress::Ingress);
 impl crate::client::Transport for InProcess {
     fn exchange(&self, request: Request<Bytes>) -> crate::client::Exchange<'_> {
         Box::pin(async move { Ok(self.0.call(request).await) })
+    }
+}
+
+/// The admin API as a transport.
+#[cfg(feature = "client")]
+struct Operator(reveille_server::admin::LocalAdmin);
+
+#[cfg(feature = "client")]
+impl crate::client::Transport for Operator {
+    fn exchange(&self, request: Request<Bytes>) -> crate::client::Exchange<'_> {
+        Box::pin(async move { Ok(self.0.call(request).await?) })
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use reveille::{
     Caller as _, Context, Embedded, HandlerResult, ObjectContext, Target, TerminalError,
-    client::{Client, ClientError, ReceiptOutcome},
+    WorkflowContext,
+    client::{Admin, Client, ClientError, ReceiptOutcome},
     payload::Raw,
 };
 
@@ -58,6 +59,15 @@ impl Counter {
 
     async fn name(&self, ctx: &ObjectContext) -> HandlerResult<String> {
         Ok(ctx.key().to_owned())
+    }
+}
+
+struct Review;
+
+#[reveille::workflow]
+impl Review {
+    async fn run(&self, ctx: &WorkflowContext) -> HandlerResult<String> {
+        Ok(ctx.promise::<String>("the decision?").await?)
     }
 }
 
@@ -142,25 +152,70 @@ async fn completions(client: &Client, approval: &Approval) {
     assert!(matches!(&unknown, Err(ClientError::Refused { status: 400, .. })), "{unknown:?}");
 }
 
+/// Completes promises without a handler in between, before the run and while it waits.
+async fn promises(client: &Client, admin: &Admin, name: &str) {
+    use ReceiptOutcome::{Completed, Conflict, Replayed};
+
+    for (at, key) in ["early", "late/k?é%"].into_iter().enumerate() {
+        let key = format!("{name} {key}");
+        let review = ReviewClient::new(client, key.clone());
+        let promise = || admin.promise("Review", &key, "the decision?");
+        let running = if at == 1 { Some(review.run().send().await.expect("sent")) } else { None };
+        for (answer, expected) in [("yes", Completed), ("yes", Replayed), ("no", Conflict)] {
+            let receipt = promise().resolve(answer).await.expect("a receipt");
+            assert_eq!(receipt.outcome, expected, "{key} {answer}");
+            assert!(receipt.at.is_some());
+        }
+        let run = match running {
+            Some(run) => run,
+            None => review.run().send().await.expect("sent"),
+        };
+        assert_eq!(run.attach().await.expect("an answer"), "yes");
+    }
+    let key = format!("{name} rejected");
+    let promise = || admin.promise("Review", &key, "the decision?");
+    assert_eq!(promise().reject("too long").await.expect("a receipt").outcome, Completed);
+    // In a scope it is another one.
+    let scoped = promise().scope("tenant").resolve("yes").await.expect("a receipt");
+    assert_eq!(scoped.outcome, Completed);
+    let error = ReviewClient::new(client, key.clone()).run().call().await.expect_err("a failure");
+    assert!(matches!(&error, ClientError::Failed(failed) if failed.message() == "too long"));
+    for (service, refusal) in [("Nobody", 404), ("Counter", 400), ("Review/k/p/resolve?x=", 404)] {
+        let refused = admin.promise(service, "k", "p").resolve("x").await;
+        let is_refused =
+            matches!(&refused, Err(ClientError::Refused { status, .. }) if *status == refusal);
+        assert!(is_refused, "{service}: {refused:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_http_and_within_the_process() {
     let approval = Approval::default();
     let engine = Embedded::in_memory()
         .bind(approval.clone())
         .bind(Counter)
+        .bind(Review)
         .ingress(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
         .start()
         .await
         .expect("it starts");
     let address = engine.ingress_address().expect("it listens");
     let over_http = Client::http(&format!("http://{address}/")).expect("an address");
-    for (name, client) in [("http", over_http), ("process", engine.client())] {
+    let admin_address = engine.admin_address().expect("it listens");
+    let admin_over_http = Admin::http(&format!("http://{admin_address}")).expect("an address");
+    for (name, client, admin) in
+        [("http", over_http, admin_over_http), ("process", engine.client(), engine.admin())]
+    {
         calls(&client).await;
         sends(&client, name).await;
         completions(&client, &approval).await;
+        promises(&client, &admin, name).await;
     }
-    let client = engine.client();
+    let (client, admin) = (engine.client(), engine.admin());
     engine.stop().await;
+    let stopped = admin.promise("Review", "k", "p").resolve("x").await.expect_err("it has stopped");
+    assert!(matches!(&stopped, ClientError::Refused { status: 503, .. }), "{stopped:?}");
     let stopped = ApprovalClient::new(&client).header().call().await.expect_err("it has stopped");
     assert!(matches!(&stopped, ClientError::Refused { status: 503, .. }), "{stopped:?}");
     let nobody = Client::http(&format!("http://{address}")).expect("an address");

@@ -15,6 +15,7 @@ use reveille_protocol::id::DeploymentId;
 use reveille_store::Store;
 
 use crate::{
+    admin::LocalAdmin,
     config::ServerConfig,
     core::Core,
     ingress::{Ingress, IngressAccess},
@@ -40,6 +41,8 @@ pub struct Embedded {
     /// Where operators connect, if they may.
     pub admin_address: Option<SocketAddr>,
     ingress: Ingress,
+    /// Where callers connect, as a URI; empty if nowhere.
+    endpoint: String,
     core: Core,
     listeners: Listeners,
 }
@@ -83,10 +86,10 @@ impl Embedded {
             listeners.ingress(&core, &config, socket, security.ingress_tls);
         }
         if let Some(socket) = admin_socket {
-            listeners.admin(&core, &config, socket, security.admin_tls, endpoint);
+            listeners.admin(&core, &config, socket, security.admin_tls, endpoint.clone());
         }
         let ingress = core.ingress(IngressAccess::default());
-        Ok(Embedded { ingress_address, admin_address, ingress, core, listeners })
+        Ok(Embedded { ingress_address, admin_address, ingress, endpoint, core, listeners })
     }
 
     /// The ingress, for calls from within the process: no token is asked for. Clones share it, and they
@@ -98,6 +101,11 @@ impl Embedded {
     /// Answers a request as the ingress would over HTTP.
     pub async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
         self.ingress.call(request).await
+    }
+
+    /// The admin API, for operations from within the process: no token is asked for.
+    pub fn admin(&self) -> LocalAdmin {
+        LocalAdmin::new(self.core.admin(self.endpoint.clone()))
     }
 
     /// The core, for what operators do.

@@ -188,3 +188,45 @@ fn promises_exist_in_workflows_only() {
     "#]],
     );
 }
+
+#[test]
+fn an_administrator_completes_a_promise_by_its_key_before_during_and_after_the_run() {
+    check(
+        "decide W/k early v; decide W/k early v; decide W/k early !500:no
+         send W/k/run #1; #1 promise(1,early) promise(2,p) suspend(2,s2)
+         decide W/k p !500:no; #1 out(x) end
+         decide W/k late w; send W/k/s #2; #2 peek(1,late)",
+        expect![[r#"
+            reply(r1 completed resolve @0) reply(r2 replayed resolve @0) reply(r3 conflict resolve @0)
+            start(#1/1 v7 [Input]) reply(r4 accepted #1) forward(#1/1 GetPromise!1=v) end(#1/1)
+            reply(r5 completed reject @0) start(#1/2 v7 [Input GetPromise GetPromise!1=v GetPromise GetPromise!2=500:no]) end(#1/2) completed(#1 x)
+            reply(r6 completed resolve @0) start(#2/1 v7 [Input]) reply(r7 accepted #2) forward(#2/1 PeekPromise!1=w)
+        "#]],
+    );
+}
+
+#[test]
+fn promises_of_scopes_and_keys_are_apart_when_an_administrator_completes_them() {
+    check(
+        "decide t@W/k p a; decide W/k p b; decide W/k2 p c
+         send t@W/k/s #1; send W/k/s #2; send W/k2/s #3
+         #1 peek(1,p); #2 peek(1,p); #3 peek(1,p)",
+        expect![[r#"
+            reply(r1 completed resolve @0) reply(r2 completed resolve @0) reply(r3 completed resolve @0)
+            start(#1/1 v7 [Input] scope t) reply(r4 accepted #1) start(#2/1 v7 [Input]) reply(r5 accepted #2) start(#3/1 v7 [Input]) reply(r6 accepted #3)
+            forward(#1/1 PeekPromise!1=a) forward(#2/1 PeekPromise!1=b) forward(#3/1 PeekPromise!1=c)
+        "#]],
+    );
+}
+
+#[test]
+fn a_run_whose_retention_is_over_leaves_no_promise_to_an_administrator() {
+    check(
+        "send W/k/run #1; #1 fulfil(1,p,v) out(x) end
+         decide W/k p w; pass 90000; decide W/k p w; send W/k/s #2; #2 peek(1,p)",
+        expect![[r#"
+            start(#1/1 v7 [Input]) reply(r1 accepted #1) forward(#1/1 CompletePromise!1) end(#1/1) completed(#1 x)
+            reply(r2 conflict resolve @0) reply(r3 completed resolve @90000) start(#2/1 v7 [Input]) reply(r4 accepted #2) forward(#2/1 PeekPromise!1=w)
+        "#]],
+    );
+}

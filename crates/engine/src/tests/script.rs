@@ -14,6 +14,7 @@
 //! | `resolve #1.17 v`, `reject`, `describe` | an awakeable; `?` for a wrong secret, `key=` |
 //! | `mint #1.17 $a` | keeps the id of an awakeable for later |
 //! | `admin #1 name v`, `replace #1 17 v` | an administrator's answer; `!500:no` is a failure |
+//! | `decide W/k name v` | an administrator's answer to a promise of a workflow |
 //! | `cancel #1`, `kill`, `pause`, `resume`, `purge`, `purge-journal` | an operator |
 //! | `resume #1 latest`, `resume #1 2` | on the latest deployment, on that one |
 //! | `attach #1`, `output` | the ingress |
@@ -33,8 +34,8 @@ use reveille_protocol::id::{AwakeableId, DeploymentId, InvocationId};
 use reveille_protocol::message::{InputCommand, Value};
 
 use crate::command::{
-    AttemptFailure, AttemptId, Command, Invoke, ResumeOn, Source, StateEdit, Target, WaitName,
-    WaitTarget,
+    AttemptFailure, AttemptId, Command, Invoke, PromiseTarget, ResumeOn, Source, StateEdit, Target,
+    WaitName, WaitTarget,
 };
 use crate::identity;
 use crate::keys::{self, Instance, tag};
@@ -95,7 +96,9 @@ pub fn statement(world: &mut World, text: &str) {
             let id = awakeable(world, words[0]);
             world.minted.insert(words[1].to_owned(), id);
         }
-        "resolve" | "reject" | "describe" | "admin" | "replace" => wait(world, verb, words),
+        "resolve" | "reject" | "describe" | "admin" | "replace" | "decide" => {
+            wait(world, verb, words);
+        }
         "edit" => edit(world, words),
         "events" | "times" => {
             let id = world.id(words[0]);
@@ -289,6 +292,22 @@ fn wait(world: &mut World, verb: &str, words: &[&str]) {
                 Command::CompleteWait { request, wait, completion, idempotency_key }
             };
             (id, command)
+        }
+        "decide" => {
+            let (scope, text) = split_scope(words[0]);
+            let (service, key) = text.split_once('/').expect("a workflow and a key");
+            let promise = PromiseTarget {
+                scope: scope.map(str::to_owned),
+                service: service.to_owned(),
+                key: key.to_owned(),
+                name: words[1].to_owned(),
+            };
+            let wait = WaitTarget::Promise(Box::new(promise));
+            let completion = outcome(words[2]);
+            (
+                wait.invocation(),
+                Command::CompleteWait { request, wait, completion, idempotency_key },
+            )
         }
         _ => {
             let wait = WaitTarget::Awakeable(awakeable(world, words[0]));

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::WaitKind;
 use crate::attempt;
-use crate::command::WaitName;
+use crate::command::{PromiseTarget, WaitName};
 use crate::effect::{Receipt, ReceiptOutcome, Reply, Verb};
 use crate::journal::{self, append_notification};
-use crate::keys;
+use crate::keys::{self, Instance};
 use crate::message::Outcome;
 use crate::record::{self, Decision, JournalEntry, PromiseRecord, Status};
 use crate::retention;
@@ -79,7 +79,7 @@ pub fn complete_named(
         // The row of an open promise goes with an expired run, whoever still waits for it.
         let open = || waits_for(WaitKind::Promise).then(PromiseRecord::default);
         if let Some(promise) = promise.or_else(open) {
-            return complete_promise(tx, &invocation, name, promise, outcome);
+            return complete_promise(tx, invocation.instance(), name, promise, outcome);
         }
     }
     if !waits_for(WaitKind::Signal) {
@@ -97,9 +97,24 @@ pub fn complete_named(
     Ok(Receipt { outcome, decided_at: Some(tx.now()), verb: Some(verb) })
 }
 
+/// An administrator completes a promise of a workflow, as a shared handler of it could: before, during
+/// and after the run.
+pub fn complete_by_key(
+    tx: &mut Tx<'_>,
+    target: &PromiseTarget,
+    outcome: Outcome,
+) -> Result<Receipt, EngineError> {
+    // Loading forgets a run that has expired, and its promises with it.
+    tx.load(target.run())?;
+    let PromiseTarget { scope, service, key, name } = target;
+    let instance = Instance { scope: scope.as_deref(), service, key };
+    let promise = tx.read(&keys::promise(instance, name))?.unwrap_or_default();
+    complete_promise(tx, instance, name, promise, outcome)
+}
+
 fn complete_promise(
     tx: &mut Tx<'_>,
-    invocation: &Invocation,
+    instance: Instance<'_>,
     name: &str,
     promise: PromiseRecord,
     outcome: Outcome,
@@ -114,7 +129,7 @@ fn complete_promise(
         });
     }
     let verb = verb(outcome.is_failure());
-    syscall::complete_promise(tx, invocation.instance(), name, outcome)?;
+    syscall::complete_promise(tx, instance, name, outcome)?;
     let outcome = ReceiptOutcome::Completed;
     Ok(Receipt { outcome, decided_at: Some(tx.now()), verb: Some(verb) })
 }

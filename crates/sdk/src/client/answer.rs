@@ -79,9 +79,10 @@ struct ReceiptBody {
 }
 
 impl Receipt {
+    /// Reads the answer where what is completed may be unknown; a server may tell no more than a status.
     pub(super) fn read(response: Response<Bytes>) -> Result<Self, ClientError> {
-        if let Ok(body) = serde_json::from_slice::<ReceiptBody>(response.body()) {
-            return Ok(Self { outcome: body.outcome, at: body.at });
+        if let Some(receipt) = Self::in_body(&response) {
+            return Ok(receipt);
         }
         let outcome = match response.status() {
             status if status.is_success() => ReceiptOutcome::Accepted,
@@ -91,6 +92,16 @@ impl Receipt {
             _ => return Err(error(response)),
         };
         Ok(Self { outcome, at: None })
+    }
+
+    /// Reads the answer where whatever is named exists, if its service does.
+    pub(super) fn of_a_service(response: Response<Bytes>) -> Result<Self, ClientError> {
+        Self::in_body(&response).ok_or_else(|| error(response))
+    }
+
+    fn in_body(response: &Response<Bytes>) -> Option<Self> {
+        let body: ReceiptBody = serde_json::from_slice(response.body()).ok()?;
+        Some(Self { outcome: body.outcome, at: body.at })
     }
 }
 

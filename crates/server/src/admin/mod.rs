@@ -14,6 +14,7 @@
 //! | `/query` | `query` |
 //! | `/waits` | `wait_list` |
 //! | `/waits/{invocation}/{wait}/…` | `wait_control` |
+//! | `/promises/{workflow}/{key}/{promise}/…` | `promises` |
 //!
 //! Each of them is a row ([`route`]) of one [`table`], which the router and the document are made of.
 //! Every route exists bare and under `/v2`, `/v3` and `/v4`.
@@ -29,6 +30,7 @@ mod kafka;
 mod metrics;
 mod openapi;
 mod problem;
+mod promises;
 mod query;
 mod reading;
 mod route;
@@ -45,8 +47,15 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::any};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::DefaultBodyLimit,
+    http::{Request, Response},
+    routing::any,
+};
 use reveille_store::Store;
+use tower_service::Service as _;
 
 pub use self::{access::AdminAccess, query::Queries};
 
@@ -74,6 +83,34 @@ pub struct Admin {
     pub queries: Queries,
     /// What holds up subscriptions.
     pub statuses: Statuses,
+}
+
+/// The API for callers within the process: no socket, no token. Clones share it.
+#[derive(Clone)]
+pub struct LocalAdmin {
+    router: Router,
+}
+
+impl LocalAdmin {
+    /// Makes it. It answers 503 once the engine has stopped.
+    pub fn new(admin: Admin) -> LocalAdmin {
+        LocalAdmin { router: router(admin) }
+    }
+
+    /// Answers a request as it would be answered over HTTP, and collects the answer.
+    ///
+    /// # Errors
+    ///
+    /// When the answer breaks off, as that of a query can.
+    pub async fn call(&self, request: Request<Bytes>) -> Result<Response<Bytes>, axum::Error> {
+        let response = match self.router.clone().call(request.map(Body::from)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await?;
+        Ok(Response::from_parts(parts, body))
+    }
 }
 
 /// Serves the API on a listener until `shutdown` is ready and open requests are answered.
@@ -113,6 +150,7 @@ fn table() -> Vec<Route> {
         invocations::routes(),
         wait_list::routes(),
         wait_control::routes(),
+        promises::routes(),
         rules::routes(),
         kafka::routes(),
         query::routes(),

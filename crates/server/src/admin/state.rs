@@ -207,7 +207,8 @@ fn check_stateful(admin: &Admin, service: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_name(field: &str, name: &str) -> Result<(), Problem> {
+/// Refuses names that are too long for a key of the store.
+pub(super) fn check_name(field: &str, name: &str) -> Result<(), Problem> {
     if name.len() <= NAME_BYTES_MAX {
         return Ok(());
     }
@@ -219,7 +220,7 @@ fn check_name(field: &str, name: &str) -> Result<(), Problem> {
 }
 
 /// Checks a scope; an empty one is none.
-fn check_scope(scope: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn check_scope(scope: Option<String>) -> Result<Option<String>, Problem> {
     let Some(scope) = scope.filter(|scope| !scope.is_empty()) else { return Ok(None) };
     match level::check_name(&scope) {
         Ok(()) => Ok(Some(scope)),

@@ -75,13 +75,18 @@ impl Route {
             .path("invocation_id", INVOCATION)
             .path("wait", "Index of an awakeable, or name of a promise or signal, percent-encoded.")
             .bytes(body)
-            .answer::<ReceiptBody>(200, "The receipt: decided by this request, or by an equal one.")
+            .receipts()
             .answer::<ReceiptBody>(404, "The receipt: there is no such wait.")
-            .answer::<ReceiptBody>(409, "The receipt: it was decided otherwise.")
             .answer::<ReceiptBody>(410, "The receipt: the invocation has ended.")
             .problem(400, BAD_INVOCATION)
             .problem(400, "The content type is JSON and the body is not, or a header is malformed.")
             .problem(404, "There is no such invocation.")
+    }
+
+    /// Answers with a receipt, whatever is completed.
+    pub(super) fn receipts(self) -> Route {
+        self.answer::<ReceiptBody>(200, "The receipt: decided by this request, or by an equal one.")
+            .answer::<ReceiptBody>(409, "The receipt: it was decided otherwise.")
             .problem(500, "An error of the server, see its log.")
             .problem(503, "The server is stopping; try again.")
     }
@@ -94,8 +99,7 @@ async fn resolve(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    check_json(&headers, &body)?;
-    complete(&admin, path, &headers, Outcome::Success(body)).await
+    decide(&admin, path, Verb::Resolve, &headers, body).await
 }
 
 /// `POST /waits/{invocation}/{wait}/reject`: the body is the message of the failure.
@@ -105,9 +109,20 @@ async fn reject(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    check_json(&headers, &body)?;
-    let failure = Outcome::failure(REJECTED_CODE, &String::from_utf8_lossy(&body));
-    complete(&admin, path, &headers, failure).await
+    decide(&admin, path, Verb::Reject, &headers, body).await
+}
+
+async fn decide(
+    admin: &Admin,
+    (invocation, wait): (String, String),
+    verb: Verb,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let id = parse_id(&invocation)?;
+    let target = WaitTarget::Admin(id, parse_name(&wait));
+    let completion = completion(verb, headers, body)?;
+    complete(admin, target, wait, idempotency_key(headers)?, completion).await
 }
 
 /// `POST /waits/{invocation}/{wait}/replace`: the body is the new value of a completion that no
@@ -119,27 +134,35 @@ async fn replace(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let id = parse_id(&invocation)?;
-    check_json(&headers, &body)?;
+    let completion = completion(Verb::Resolve, &headers, body)?;
     let name = parse_name(&wait);
-    let completion = Outcome::Success(body);
     let command = move |request| Command::ReplaceWait { request, id, name, completion };
     let reply = admin.partitions.ask(id, command).await?;
     answer(id, wait, reply)
 }
 
-async fn complete(
+/// Completes a wait and answers with the receipt, in which the wait has the name `shown`.
+pub(super) async fn complete(
     admin: &Admin,
-    (invocation, wait): (String, String),
-    headers: &HeaderMap,
+    wait: WaitTarget,
+    shown: String,
+    idempotency_key: Option<String>,
     completion: Outcome,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&invocation)?;
-    let target = WaitTarget::Admin(id, parse_name(&wait));
-    let idempotency_key = idempotency_key(headers)?;
+    let id = wait.invocation();
     let command =
-        move |request| Command::CompleteWait { request, wait: target, completion, idempotency_key };
+        move |request| Command::CompleteWait { request, wait, completion, idempotency_key };
     let reply = admin.partitions.ask(id, command).await?;
-    answer(id, wait, reply)
+    answer(id, shown, reply)
+}
+
+/// Turns a body into what a wait is completed with.
+pub(super) fn completion(verb: Verb, headers: &HeaderMap, body: Bytes) -> Result<Outcome, Problem> {
+    check_json(headers, &body)?;
+    Ok(match verb {
+        Verb::Resolve => Outcome::Success(body),
+        Verb::Reject => Outcome::failure(REJECTED_CODE, &String::from_utf8_lossy(&body)),
+    })
 }
 
 fn answer(id: InvocationId, wait: String, reply: Reply) -> Result<Response, Problem> {

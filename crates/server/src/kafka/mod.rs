@@ -33,6 +33,11 @@ pub use self::status::{Problem, Statuses};
 
 use crate::registry::kafka::{KafkaError, Properties};
 
+/// Refuses what this program was not built for.
+pub fn check_built() -> Result<(), KafkaError> {
+    if cfg!(feature = "kafka") { Ok(()) } else { Err(KafkaError::NotBuilt) }
+}
+
 /// Refuses properties that no client can be made of; later ones win. The error says why.
 pub fn check_client(properties: &[&Properties]) -> Result<(), KafkaError> {
     #[cfg(feature = "kafka")]
@@ -40,6 +45,6 @@ pub fn check_client(properties: &[&Properties]) -> Result<(), KafkaError> {
     #[cfg(not(feature = "kafka"))]
     {
         let _unused = properties;
-        Err(KafkaError::NotBuilt)
+        check_built()
     }
 }

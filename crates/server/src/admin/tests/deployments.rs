@@ -17,7 +17,7 @@ impl Bench {
         );
     }
 
-    async fn register(&self, body: Value) -> super::Answer {
+    pub(super) async fn register(&self, body: Value) -> super::Answer {
         self.send("POST", "/v4/deployments", JSON, &body.to_string()).await
     }
 }

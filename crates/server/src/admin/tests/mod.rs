@@ -4,6 +4,7 @@ mod access;
 mod deployments;
 mod invocations;
 mod openapi;
+mod promises;
 mod simple;
 mod state;
 mod waits;

@@ -162,6 +162,7 @@ impl Registry {
     ) -> Result<(SubscriptionId, Subscription), RegistryError> {
         let schema = self.inner.schema.borrow().clone();
         self.change_kafka(move |kafka| {
+            crate::kafka::check_built()?;
             let (cluster, topic) = uri::source(&new.source)?;
             let (service, handler) = uri::sink(&new.sink, &schema)?;
             let Some(found) = kafka.clusters.get(cluster) else {

@@ -156,6 +156,17 @@ fn wait_cases() -> Vec<Case> {
         cases.push((operation, path, json!("x"), Some(refusal), 404));
         cases.push((operation, format!("/waits/foo/17/{verb}"), json!("x"), None, 400));
     }
+    for (operation, verb) in [("resolve_promise", "resolve"), ("reject_promise", "reject")] {
+        for (outcome, status) in [(ReceiptOutcome::Completed, 200), (ReceiptOutcome::Conflict, 409)]
+        {
+            let receipt = Receipt { outcome, decided_at: Some(1), verb: Some(Verb::Reject) };
+            let reply = Some(Reply::Receipt(receipt));
+            let path = format!("/promises/W/k/p/{verb}?scope=t");
+            cases.push((operation, path, json!("x"), reply, status));
+        }
+        cases.push((operation, format!("/promises/S/k/p/{verb}"), json!("x"), None, 400));
+        cases.push((operation, format!("/promises/X/k/p/{verb}"), json!("x"), None, 404));
+    }
     cases
 }
 
