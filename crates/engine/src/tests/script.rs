@@ -61,14 +61,7 @@ pub fn statement(world: &mut World, text: &str) {
         "invoke" | "send" => invoke(world, *verb == "invoke", words),
         "tick" => world.tick(words[0].parse().expect("milliseconds")),
         "pass" => world.now += words[0].parse::<u64>().expect("milliseconds"),
-        "refire" => {
-            for key in world.timers_seen.clone() {
-                let timer = keys::parse_timer(&key).expect("a timer");
-                if timer.due <= world.now {
-                    world.apply_to(timer.id, Command::TimerDue { key });
-                }
-            }
-        }
+        "refire" => refire(world),
         "rules" => set_rules(world, words),
         "take" => subscriptions::take(world, words),
         "forget" => subscriptions::forget(world, words),
@@ -116,6 +109,16 @@ pub fn statement(world: &mut World, text: &str) {
             world.apply_to(id, Command::Frames { id, attempt, frames });
         }
         verb => panic!("unknown statement {verb}"),
+    }
+}
+
+/// Lets every timer go off again that was due at some time.
+fn refire(world: &mut World) {
+    for key in world.timers_seen.clone() {
+        let timer = keys::parse_timer(&key).expect("a timer");
+        if timer.due <= world.now {
+            world.apply_to(timer.id, Command::TimerDue { key });
+        }
     }
 }
 
