@@ -6,9 +6,12 @@
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
+mod connection;
 mod floor;
 mod load;
+mod scenario;
 mod service;
+mod statistics;
 
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use serde_json::json;
 
 use self::{
     load::{Measured, Target},
-    service::Scenario,
+    scenario::Scenario,
 };
 use crate::{
     process::{self, Server},
@@ -31,6 +34,8 @@ struct Options {
     scenarios: Vec<Scenario>,
     connections: Vec<usize>,
     duration: Duration,
+    /// Keys of the scenario *counter*.
+    keys: u64,
     /// Command line of another server to measure, with placeholders.
     server: Option<String>,
     json: bool,
@@ -103,10 +108,11 @@ async fn measure(
     service: &service::Service,
 ) -> Result<Vec<Row>> {
     let setup_time_max = Duration::from_secs(30);
-    tokio::time::timeout(setup_time_max, load::register(server.admin, service.address))
+    tokio::time::timeout(setup_time_max, connection::register(server.admin, service.address))
         .await
         .context("the server did not accept the deployment in 30 s")??;
-    let target = Target { ingress: server.ingress, awakeables: service.awakeables.clone() };
+    let target =
+        Target { ingress: server.ingress, channels: service.channels.clone(), keys: options.keys };
     let mut rows = Vec::new();
     for &scenario in &options.scenarios {
         for &connections in &options.connections {
@@ -130,7 +136,7 @@ fn report(options: &Options, floor: Duration, rows: &[Row]) {
     println!("floor: 4 KiB append + fdatasync p50 {:.0} us", micros(floor));
     println!("CPU in us per call: server, endpoint, load generator");
     println!(
-        "{:<8} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "{:<11} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "scenario", "conns", "calls/s", "p50 us", "p99 us", "server", "endpoint", "load", "RSS MiB"
     );
     for row in rows {
@@ -178,6 +184,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
         scenarios: Scenario::ALL.to_vec(),
         connections: vec![1, 16, 64],
         duration: Duration::from_secs(3),
+        keys: 1000,
         server: None,
         json: false,
     };
@@ -193,17 +200,23 @@ fn parse(arguments: &[String]) -> Result<Options> {
                 let seconds = value()?.parse().context("--seconds takes a number")?;
                 options.duration = Duration::try_from_secs_f64(seconds).context("--seconds")?;
             }
+            "--keys" => {
+                options.keys = value()?.parse().context("--keys takes a number")?;
+            }
             "--server" => options.server = Some(value()?.clone()),
             "--json" => options.json = true,
             "all" => options.scenarios = Scenario::ALL.to_vec(),
-            name => match Scenario::ALL.into_iter().find(|scenario| scenario.name() == name) {
+            name => match Scenario::named(name) {
                 Some(scenario) => options.scenarios = vec![scenario],
-                None => bail!("bench knows greet, steps, answer, embedded, all; not {name:?}"),
+                None => {
+                    let names = Scenario::ALL.map(Scenario::name).join(", ");
+                    bail!("bench knows {names}, embedded, all; not {name:?}");
+                }
             },
         }
     }
-    if options.connections.contains(&0) {
-        bail!("--connections takes numbers from 1 on");
+    if options.connections.contains(&0) || options.keys == 0 {
+        bail!("--connections and --keys take numbers from 1 on");
     }
     Ok(options)
 }

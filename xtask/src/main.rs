@@ -17,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
   tidy [--tighten]   check the house rules; --tighten lowers the ratchet to what the tree has
   test               run every test there is (fmt, clippy, tidy, tests, simulator)
   ci                 the same as test
-  bench [greet|steps|answer|all] [--connections 1,16,64] [--seconds 3] [--json]
+  bench [greet|steps|counter|counter-hot|chain|answer|promise|embedded|all]
+        [--connections 1,16,64] [--seconds 3] [--keys 1000] [--json]
         [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']
   compare --peer 'COMMAND' [--server 'COMMAND'] [--case TEXT]
         runs the scripts of the contract against both and prints what differs";

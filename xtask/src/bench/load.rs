@@ -1,32 +1,36 @@
-//! The load generator: keep-alive HTTP/1.1 connections, one request in flight on each.
+//! The load generator of the table: so many callers, each with one call in flight.
 //!
-//! - Owns: connections, timing, and the rule that any answer but 2xx fails the benchmark.
+//! - Owns: callers, timing, and the rule that any answer but 2xx fails the benchmark.
 //! - Invariant: a measured time spans from writing the request to the last byte of the response.
 
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpStream,
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::service::{Awakeables, Handover, SERVICE, Scenario};
+use super::{
+    connection::Connection,
+    scenario::{OBJECT, SERVICE, Scenario, WORKFLOW},
+    service::{ADD, Channels, Event, RESOLVE, RUN},
+    statistics,
+};
 
 /// What is driven.
 #[derive(Clone)]
 pub struct Target {
     pub ingress: SocketAddr,
-    /// Where handlers of [`Scenario::Answer`] leave their ids.
-    pub awakeables: Awakeables,
+    /// Where handlers that wait say so.
+    pub channels: Channels,
+    /// Keys of the scenario *counter*.
+    pub keys: u64,
 }
 
 /// The times of all calls of one load.
@@ -47,22 +51,8 @@ impl Measured {
 
     /// Returns the time that the given share of the calls did not exceed; zero without calls.
     pub fn quantile(&self, share: f64) -> Duration {
-        let rank = (self.times.len() as f64 * share) as usize;
-        self.times.get(rank.min(self.times.len().saturating_sub(1))).copied().unwrap_or_default()
+        statistics::quantile(&self.times, share).unwrap_or_default()
     }
-}
-
-/// Registers the endpoint, trying again until the server listens.
-pub async fn register(admin: SocketAddr, endpoint: SocketAddr) -> Result<()> {
-    let body = Bytes::from(format!(r#"{{"uri":"http://{endpoint}"}}"#));
-    let mut connection = loop {
-        match Connection::open(admin).await {
-            Ok(connection) => break connection,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
-    connection.call("/deployments", body).await.context("registration failed")?;
-    Ok(())
 }
 
 /// Keeps `connections` calls in flight for `duration` and returns their times.
@@ -73,8 +63,9 @@ pub async fn drive(
     duration: Duration,
 ) -> Result<Measured> {
     let mut workers = Vec::with_capacity(connections);
+    let turn = Arc::new(AtomicU64::new(0));
     for _ in 0..connections {
-        workers.push(Worker::open(target, scenario).await?);
+        workers.push(Worker::open(target, scenario, &turn).await?);
     }
     let start = Instant::now();
     let end = start + duration;
@@ -91,105 +82,112 @@ pub async fn drive(
 /// One caller.
 struct Worker {
     caller: Connection,
-    path: String,
-    answering: Option<Answering>,
+    calls: Calls,
 }
 
-/// What a caller of [`Scenario::Answer`] needs besides.
-struct Answering {
-    /// The answers travel on their own connection: the caller's is busy waiting.
-    connection: Connection,
-    ids: UnboundedReceiver<Handover>,
-    channel: usize,
-    calls: u64,
+/// What its calls are.
+enum Calls {
+    /// Always the same path.
+    Plain(String),
+    /// The callers take the keys of the object in turn.
+    Keyed { turn: Arc<AtomicU64>, keys: u64 },
+    /// Each waits until it is answered on another connection.
+    Answered(Answering),
 }
 
 impl Worker {
-    async fn open(target: &Target, scenario: Scenario) -> Result<Self> {
-        let answering = if scenario == Scenario::Answer {
-            let connection = Connection::open(target.ingress).await?;
-            let (sender, ids) = unbounded_channel();
-            let channel = target.awakeables.register(sender);
-            Some(Answering { connection, ids, channel, calls: 0 })
-        } else {
-            None
+    async fn open(target: &Target, scenario: Scenario, turn: &Arc<AtomicU64>) -> Result<Self> {
+        let keyed = |keys| Calls::Keyed { turn: Arc::clone(turn), keys };
+        let calls = match scenario {
+            Scenario::Greet | Scenario::Steps | Scenario::Chain => {
+                Calls::Plain(format!("/{SERVICE}/{}", scenario.name()))
+            }
+            Scenario::Counter => keyed(target.keys),
+            Scenario::CounterHot => keyed(1),
+            Scenario::Answer | Scenario::Promise => {
+                Calls::Answered(Answering::open(target, scenario).await?)
+            }
         };
-        let caller = Connection::open(target.ingress).await?;
-        Ok(Self { caller, path: format!("/{SERVICE}/{}", scenario.name()), answering })
+        Ok(Self { caller: Connection::open(target.ingress).await?, calls })
     }
 
     async fn run(mut self, end: Instant) -> Result<Vec<Duration>> {
         let mut times = Vec::with_capacity(1 << 14);
         while Instant::now() < end {
-            let start = match &mut self.answering {
-                None => {
-                    let start = Instant::now();
-                    self.caller.call(&self.path, Bytes::from_static(b"\"Ann\"")).await?;
-                    start
-                }
-                Some(answering) => answering.call(&mut self.caller, &self.path).await?,
-            };
-            times.push(start.elapsed());
+            times.push(self.call().await?);
         }
         Ok(times)
     }
+
+    async fn call(&mut self) -> Result<Duration> {
+        let start = Instant::now();
+        match &mut self.calls {
+            Calls::Plain(path) => {
+                self.caller.call(path, Bytes::from_static(b"\"Ann\"")).await?;
+            }
+            Calls::Keyed { turn, keys } => {
+                let key = turn.fetch_add(1, Ordering::Relaxed) % *keys;
+                let path = format!("/{OBJECT}/{key}/{ADD}");
+                self.caller.call(&path, Bytes::from_static(b"1")).await?;
+            }
+            Calls::Answered(answering) => return answering.call(&mut self.caller).await,
+        }
+        Ok(start.elapsed())
+    }
+}
+
+/// What a caller needs whose calls wait to be answered.
+struct Answering {
+    is_promise: bool,
+    /// The answers travel on their own connection: the caller's is busy waiting.
+    connection: Connection,
+    events: UnboundedReceiver<Event>,
+    channel: usize,
+    calls: u64,
 }
 
 impl Answering {
-    /// Calls, waits for the id, answers, and returns when the answer was sent.
-    async fn call(&mut self, caller: &mut Connection, path: &str) -> Result<Instant> {
+    async fn open(target: &Target, scenario: Scenario) -> Result<Self> {
+        let connection = Connection::open(target.ingress).await?;
+        let (sender, events) = unbounded_channel();
+        let channel = target.channels.register(sender);
+        let is_promise = scenario == Scenario::Promise;
+        Ok(Self { is_promise, connection, events, channel, calls: 0 })
+    }
+
+    /// Calls, waits until the handler waits, answers, and returns the time from then on.
+    async fn call(&mut self, caller: &mut Connection) -> Result<Duration> {
         self.calls += 1;
         let input = Bytes::from(format!("{}:{}", self.channel, self.calls));
+        // Channels are never used twice, so this is a new workflow.
+        let key = format!("{}-{}", self.channel, self.calls);
+        let path = if self.is_promise {
+            format!("/{WORKFLOW}/{key}/{RUN}")
+        } else {
+            format!("/{SERVICE}/{}", Scenario::Answer.name())
+        };
         let answer = async {
             let id = loop {
-                let handover = self.ids.recv().await.context("the endpoint is gone")?;
+                let event = self.events.recv().await.context("the endpoint is gone")?;
                 // A step that ran twice hands over an id of an earlier call as well.
-                if handover.input == input {
-                    break handover.id;
+                if event.input == input {
+                    break event.id;
                 }
             };
+            let path = if self.is_promise {
+                format!("/{WORKFLOW}/{key}/{RESOLVE}")
+            } else {
+                format!("/restate/awakeables/{id}/resolve")
+            };
             let start = Instant::now();
-            let path = format!("/restate/awakeables/{id}/resolve");
             self.connection.call(&path, Bytes::from_static(b"\"yes\"")).await?;
-            Ok(start)
+            Ok::<_, anyhow::Error>(start)
         };
-        let called = caller.call(path, input.clone());
-        let ((), start) = tokio::try_join!(called, answer)?;
-        Ok(start)
-    }
-}
-
-/// A connection with at most one request in flight.
-struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-}
-
-impl Connection {
-    async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Its error also reaches the request that is in flight, which reports it.
-        tokio::spawn(connection);
-        Ok(Self { sender, host: address.to_string() })
-    }
-
-    /// Posts a body and reads the whole answer; anything but 2xx is an error.
-    async fn call(&mut self, path: &str, body: Bytes) -> Result<()> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header("host", &self.host)
-            .header("content-type", "application/json")
-            .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        let answer = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("POST {path} answered {status}: {}", String::from_utf8_lossy(&answer));
-        }
-        Ok(())
+        let called = async {
+            caller.call(&path, input.clone()).await?;
+            Ok(Instant::now())
+        };
+        let (start, end) = tokio::try_join!(answer, called)?;
+        Ok(end.saturating_duration_since(start))
     }
 }

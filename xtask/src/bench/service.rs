@@ -1,7 +1,8 @@
-//! The deployment under load: one service with a handler per scenario, on its own thread.
+//! The deployment under load: the handlers of all scenarios, on a thread of their own.
 //!
-//! Handlers do nothing but the durable operations their scenario is about. The ids of awakeables
-//! leave through a channel instead of the network, so that only the server is measured.
+//! Handlers do nothing but the durable operations their scenario is about. What the load generator
+//! has to know of them leaves through a channel ([`Channels`]) instead of the network, so that only
+//! the server is measured.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,65 +15,48 @@ use bytes::Bytes;
 use reveille_endpoint::{Attempt, Endpoint, ServiceDef, Stop};
 use tokio::{net::TcpListener, sync::mpsc::UnboundedSender};
 
-/// Durable steps in one call of the scenario *steps*.
-const STEPS: usize = 10;
-
-/// What a call does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Scenario {
-    /// Answers at once.
-    Greet,
-    /// Takes [`STEPS`] durable steps, one after the other.
-    Steps,
-    /// Waits for an awakeable; timed from sending the answer to the caller's response.
-    Answer,
-}
-
-impl Scenario {
-    pub const ALL: [Self; 3] = [Self::Greet, Self::Steps, Self::Answer];
-
-    /// The name on the command line, which is also the name of the handler.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Greet => "greet",
-            Self::Steps => "steps",
-            Self::Answer => "answer",
-        }
-    }
-}
-
-/// The name all handlers are called under.
-pub const SERVICE: &str = "Bench";
+use super::scenario::{CHAIN, OBJECT, SERVICE, STEPS, Scenario, WORKFLOW};
 
 /// The name of the endpoint's thread, by which its CPU time is found.
 pub const THREAD: &str = "endpoint";
 
-/// Where a handler hands over the id of its awakeable: the input of the call picks the channel.
-#[derive(Clone, Default)]
-pub struct Awakeables(Arc<Mutex<Vec<UnboundedSender<Handover>>>>);
+/// The handler of [`WORKFLOW`] that runs once per key and waits.
+pub const RUN: &str = "run";
+/// The handler of [`WORKFLOW`] that resolves what the other one waits for.
+pub const RESOLVE: &str = "resolve";
+/// The handler of [`OBJECT`].
+pub const ADD: &str = "add";
 
-/// An id on its way from a handler to the load generator.
-pub struct Handover {
-    /// The input of the call, which tells a repeated step of an earlier call from the current one.
+const PROMISE: &str = "answer";
+const STATE: &str = "count";
+
+/// Ways from handlers to load generators: the input of a call, `CHANNEL:CALL`, picks one.
+#[derive(Clone, Default)]
+pub struct Channels(Arc<Mutex<Vec<UnboundedSender<Event>>>>);
+
+/// What a handler tells the load generator.
+pub struct Event {
+    /// The input of the call, which tells a repeated attempt of an earlier call from the current one.
     pub input: Bytes,
+    /// The id of the awakeable that the handler waits for; empty where it waits for a promise.
     pub id: String,
 }
 
-impl Awakeables {
+impl Channels {
     /// Registers a channel and returns its number, which a call's input starts with.
-    pub fn register(&self, sender: UnboundedSender<Handover>) -> usize {
+    pub fn register(&self, sender: UnboundedSender<Event>) -> usize {
         let mut senders = self.0.lock().expect("no holder of this lock panics");
         senders.push(sender);
         senders.len() - 1
     }
 
-    fn hand_over(&self, input: Bytes, id: String) {
+    fn tell(&self, input: Bytes, id: String) {
         let number = std::str::from_utf8(&input).ok().and_then(|text| text.split(':').next());
         let number = number.and_then(|number| number.parse::<usize>().ok());
         let senders = self.0.lock().expect("no holder of this lock panics");
         if let Some(sender) = number.and_then(|number| senders.get(number)) {
-            // A closed channel belongs to a load that has ended; nobody waits for this id.
-            let _ = sender.send(Handover { input, id });
+            // A closed channel belongs to a load that has ended; nobody waits for this event.
+            let _ = sender.send(Event { input, id });
         }
     }
 }
@@ -80,37 +64,32 @@ impl Awakeables {
 /// The running endpoint.
 pub struct Service {
     pub address: SocketAddr,
-    pub awakeables: Awakeables,
+    pub channels: Channels,
 }
 
 /// Starts the endpoint on a free port; its thread ends with the process.
 pub fn start() -> Result<Service> {
-    let awakeables = Awakeables::default();
-    let endpoint = endpoint(awakeables.clone());
+    let channels = Channels::default();
+    let endpoint = endpoint(&channels);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
     let address = listener.local_addr()?;
     let serve = move || runtime.block_on(endpoint.serve(listener, std::future::pending()));
     thread::Builder::new().name(THREAD.into()).spawn(serve).context("no endpoint thread")?;
-    Ok(Service { address, awakeables })
+    Ok(Service { address, channels })
 }
 
-fn endpoint(awakeables: Awakeables) -> Endpoint {
-    let answer = move |attempt: &mut Attempt| -> Result<Bytes, Stop> {
-        let (id, answered) = attempt.awakeable();
-        let input = attempt.input();
-        let published = attempt.run("publish", || {
-            awakeables.hand_over(input, id);
-            Bytes::new()
-        });
-        attempt.wait(published)?;
-        attempt.wait(answered)
-    };
+fn endpoint(channels: &Channels) -> Endpoint {
     let service = ServiceDef::service(SERVICE)
         .handler(Scenario::Greet.name(), |_| Ok(Bytes::from_static(b"\"Hello\"")))
         .handler(Scenario::Steps.name(), steps)
-        .handler(Scenario::Answer.name(), answer);
-    Endpoint::builder().service(service).build()
+        .handler(Scenario::Chain.name(), chain)
+        .handler(Scenario::Answer.name(), answer(channels.clone()));
+    let object = ServiceDef::object(OBJECT).handler(ADD, add);
+    let workflow = ServiceDef::workflow(WORKFLOW)
+        .handler(RUN, promise(channels.clone()))
+        .shared_handler(RESOLVE, resolve);
+    Endpoint::builder().service(service).service(object).service(workflow).build()
 }
 
 fn steps(attempt: &mut Attempt) -> Result<Bytes, Stop> {
@@ -119,4 +98,60 @@ fn steps(attempt: &mut Attempt) -> Result<Bytes, Stop> {
         attempt.wait(step)?;
     }
     Ok(Bytes::from_static(b"10"))
+}
+
+fn chain(attempt: &mut Attempt) -> Result<Bytes, Stop> {
+    for _ in 0..CHAIN {
+        let call = attempt.call(SERVICE, "", Scenario::Greet.name(), Bytes::from_static(b"1"));
+        attempt.wait(call)?;
+    }
+    Ok(Bytes::from_static(b"5"))
+}
+
+fn add(attempt: &mut Attempt) -> Result<Bytes, Stop> {
+    let count = attempt.get_state(STATE)?.unwrap_or_default();
+    let count = if count.is_empty() { 0 } else { number(&count)? };
+    let next = Bytes::from((count + 1).to_string());
+    attempt.set_state(STATE, next.clone());
+    Ok(next)
+}
+
+fn number(text: &[u8]) -> Result<u64, Stop> {
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| Stop::terminal(500, "the state is no number"))
+}
+
+/// Waits for an awakeable after a durable step that made its id known, as an application does.
+fn answer(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
+    move |attempt| {
+        let (id, answered) = attempt.awakeable();
+        publish(attempt, &channels, id)?;
+        attempt.wait(answered)
+    }
+}
+
+/// Waits for a promise after the same durable step as [`answer`].
+fn promise(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
+    move |attempt| {
+        publish(attempt, &channels, String::new())?;
+        let resolved = attempt.promise(PROMISE);
+        attempt.wait(resolved)
+    }
+}
+
+fn resolve(attempt: &mut Attempt) -> Result<Bytes, Stop> {
+    let content = attempt.input();
+    let resolved = attempt.resolve_promise(PROMISE, content);
+    attempt.wait(resolved)?;
+    Ok(Bytes::from_static(b"true"))
+}
+
+fn publish(attempt: &mut Attempt, channels: &Channels, id: String) -> Result<(), Stop> {
+    let input = attempt.input();
+    let published = attempt.run("publish", || {
+        channels.tell(input, id);
+        Bytes::new()
+    });
+    attempt.wait(published)?;
+    Ok(())
 }
