@@ -17,9 +17,12 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
   tidy [--tighten]   check the house rules; --tighten lowers the ratchet to what the tree has
   test               run every test there is (fmt, clippy, tidy, tests, simulator)
   ci                 the same as test
-  bench [greet|steps|counter|counter-hot|chain|answer|promise|embedded|all]
-        [--connections 1,16,64] [--seconds 3] [--keys 1000] [--json]
+  bench [greet|steps|counter|counter-hot|chain|answer|promise|all]...
+        [--connections 1,16,64] [--seconds 3] [--keys 1000] [--count-flushes] [--json [FILE.json]]
         [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']
+        [--against 'COMMAND'] [--rounds 2] [--names A,B]
+        drives a server, with --against two of them in turn, and prints medians and ratios
+  bench embedded     the same for the engine in the process of its handlers
   compare --peer 'COMMAND' [--server 'COMMAND'] [--case TEXT]
         runs the scripts of the contract against both and prints what differs";
 

@@ -33,24 +33,19 @@ impl Server {
     /// variables are set with `env NAME=VALUE command`.
     pub fn start(command: Option<&str>, data: &Path) -> Result<Self> {
         let (ingress, admin) = free_addresses()?;
-        let mut process = match command {
-            Some(command) => {
-                let command = command
-                    .replace("{data}", &data.display().to_string())
-                    .replace("{ingress}", &ingress.to_string())
-                    .replace("{ingress_port}", &ingress.port().to_string())
-                    .replace("{admin}", &admin.to_string())
-                    .replace("{admin_port}", &admin.port().to_string());
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("exec {command}")]);
-                shell
-            }
-            None => own_server(ingress, admin, data)?,
-        };
-        // The report is all that goes to the standard output; errors of the server stay visible.
-        process.stdout(Stdio::null());
-        let child = process.spawn().with_context(|| format!("could not start {process:?}"))?;
-        Ok(Self { child, ingress, admin })
+        let own = command.is_none().then(own_command).transpose()?;
+        let command = command.or(own.as_deref()).unwrap_or_default();
+        let command = command
+            .replace("{data}", &data.display().to_string())
+            .replace("{ingress}", &ingress.to_string())
+            .replace("{ingress_port}", &ingress.port().to_string())
+            .replace("{admin}", &admin.to_string())
+            .replace("{admin_port}", &admin.port().to_string());
+        Ok(Self { child: spawn(&command)?, ingress, admin })
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Returns the CPU time the process has used so far, in steps of 10 ms.
@@ -69,11 +64,13 @@ impl Server {
 
     /// Returns the resident memory of the process.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|line| line.split_whitespace().next());
-        let kibibytes = kibibytes.context("the server has ended: /proc/PID/status has no VmRSS")?;
-        Ok(kibibytes.parse::<u64>()? * 1024)
+        Ok(number_after(&self.proc("status")?, "VmRSS:")? * 1024)
+    }
+
+    /// Returns how many bytes the process has caused to be written to disks (`write_bytes`: whole
+    /// pages as they become dirty, so a page that is flushed and appended to again counts twice).
+    pub fn written_bytes(&self) -> Result<u64> {
+        number_after(&self.proc("io")?, "write_bytes:")
     }
 
     fn proc(&self, file: &str) -> Result<String> {
@@ -108,13 +105,27 @@ pub fn own_cpu_time(thread: Option<&str>) -> Result<Duration> {
     Ok(total)
 }
 
-fn own_server(ingress: SocketAddr, admin: SocketAddr, data: &Path) -> Result<Command> {
+/// Builds the release of this repository's server and returns the command that starts it.
+pub fn own_command() -> Result<String> {
     workspace::run(workspace::cargo(&["build", "--release", "-p", "reveille-cli"]))?;
-    let mut command = Command::new(workspace::target_directory()?.join("release/reveille"));
-    command.arg("serve").arg("--data-dir").arg(data);
-    command.args(["--ingress-address", &ingress.to_string()]);
-    command.args(["--admin-address", &admin.to_string()]);
-    Ok(command)
+    let program = workspace::target_directory()?.join("release/reveille");
+    let flags = "--data-dir '{data}' --ingress-address {ingress} --admin-address {admin}";
+    Ok(format!("'{}' serve {flags}", program.display()))
+}
+
+fn spawn(command: &str) -> Result<Child> {
+    let mut shell = Command::new("sh");
+    // The report is all that goes to the standard output; errors of the server stay visible.
+    shell.args(["-c", &format!("exec {command}")]).stdout(Stdio::null());
+    shell.spawn().with_context(|| format!("could not start {command}"))
+}
+
+/// Returns the first number behind `label`, which starts a line of a file of `/proc`.
+fn number_after(text: &str, label: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(label));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let number = number.with_context(|| format!("the server has ended: no {label} in /proc"))?;
+    number.parse().with_context(|| format!("{label} is followed by no number"))
 }
 
 /// Returns two addresses nobody listens on. Another process could take them before the server
@@ -147,5 +158,19 @@ impl Drop for DataDirectory {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             println!("could not remove {}: {error}", self.0.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_proc_files() {
+        let status = "Name:\tserver\nVmHWM:\t  5000 kB\nVmRSS:\t  4096 kB\n";
+        assert_eq!(number_after(status, "VmRSS:").expect("a number"), 4096);
+        assert_eq!(number_after("write_bytes: 0\n", "write_bytes:").expect("a number"), 0);
+        assert!(number_after(status, "VmSwap:").is_err(), "a process that ended has no memory");
+        assert!(number_after(status, "Name:").is_err(), "a name is no number");
     }
 }
