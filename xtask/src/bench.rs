@@ -4,22 +4,28 @@
 //!   directory, so that whatever else the machine does meets both.
 //! - Does not own: arguments ([`options`]), the server process ([`crate::process`]) and its stand
 //!   ([`stand`]), the service under test ([`service`]), the load ([`load`]), what is measured
-//!   ([`table`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`]).
+//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`]).
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
 mod connection;
+mod crowd;
 mod figures;
 mod floor;
 mod flushes;
+mod growth;
+mod idle;
 mod load;
 mod options;
+mod park;
+mod posts;
 mod report;
 mod scenario;
 mod service;
 mod stand;
 mod statistics;
 mod table;
+mod timers;
 
 use std::{fs, time::Duration};
 
@@ -29,6 +35,7 @@ use self::{
     figures::{Row, combine},
     options::{Destination, Options},
     report::Report,
+    scenario::Trial,
     service::Service,
     stand::Turn,
 };
@@ -77,10 +84,28 @@ async fn take_turns(
                 println!("round {round} of {}: {name}", options.rounds);
             }
             let turn = Turn { options, service, command };
-            rows.extend(table::measure(turn).await.with_context(|| name.clone())?);
+            rows.extend(take_turn(turn).await.with_context(|| name.clone())?);
         }
     }
     Ok(runs)
+}
+
+/// Measures one server in one round.
+async fn take_turn(turn: Turn<'_>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    if !turn.options.scenarios.is_empty() {
+        rows.extend(table::measure(turn).await?);
+    }
+    for trial in &turn.options.trials {
+        let measured = match trial {
+            Trial::Park => park::measure(turn).await,
+            Trial::Timers => timers::measure(turn).await,
+            Trial::Idle => idle::measure(turn).await,
+            Trial::Growth => growth::measure(turn).await,
+        };
+        rows.extend(measured.context(trial.name())?);
+    }
+    Ok(rows)
 }
 
 fn publish(options: &Options, report: &Report) -> Result<()> {

@@ -5,10 +5,12 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -21,6 +23,8 @@ const CLOCK_TICKS_PER_SECOND: u64 = 100;
 /// A server that was started for one benchmark.
 pub struct Server {
     child: Child,
+    /// What starts it, placeholders replaced.
+    command: String,
     pub ingress: SocketAddr,
     pub admin: SocketAddr,
 }
@@ -41,7 +45,17 @@ impl Server {
             .replace("{ingress_port}", &ingress.port().to_string())
             .replace("{admin}", &admin.to_string())
             .replace("{admin_port}", &admin.port().to_string());
-        Ok(Self { child: spawn(&command)?, ingress, admin })
+        Ok(Self { child: spawn(&command)?, command, ingress, admin })
+    }
+
+    /// Kills the process as a crash would, starts it again over the same data and returns when
+    /// that was. What the kernel counts starts anew with the process.
+    pub fn kill_and_restart(&mut self) -> Result<Instant> {
+        self.child.kill().context("the server had ended before it was killed")?;
+        self.child.wait()?;
+        let begin = Instant::now();
+        self.child = spawn(&self.command)?;
+        Ok(begin)
     }
 
     pub fn process_id(&self) -> u32 {
@@ -67,10 +81,21 @@ impl Server {
         Ok(number_after(&self.proc("status")?, "VmRSS:")? * 1024)
     }
 
+    /// Returns the most resident memory that the process ever had.
+    pub fn resident_bytes_peak(&self) -> Result<u64> {
+        Ok(number_after(&self.proc("status")?, "VmHWM:")? * 1024)
+    }
+
     /// Returns how many bytes the process has caused to be written to disks (`write_bytes`: whole
     /// pages as they become dirty, so a page that is flushed and appended to again counts twice).
     pub fn written_bytes(&self) -> Result<u64> {
         number_after(&self.proc("io")?, "write_bytes:")
+    }
+
+    /// Returns the size of the program that runs.
+    pub fn program_bytes(&self) -> Result<u64> {
+        let path = format!("/proc/{}/exe", self.child.id());
+        Ok(fs::metadata(&path).with_context(|| format!("could not read {path}"))?.len())
     }
 
     fn proc(&self, file: &str) -> Result<String> {
@@ -151,6 +176,11 @@ impl DataDirectory {
     pub fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Returns what the files in it occupy on the disk.
+    pub fn occupied_bytes(&self) -> Result<u64> {
+        occupied_bytes(&self.0)
+    }
 }
 
 impl Drop for DataDirectory {
@@ -159,6 +189,22 @@ impl Drop for DataDirectory {
             println!("could not remove {}: {error}", self.0.display());
         }
     }
+}
+
+fn occupied_bytes(directory: &Path) -> Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => total += occupied_bytes(&entry.path())?,
+            // The kernel counts in blocks of 512 bytes, whatever those of the file system are.
+            Ok(metadata) => total += metadata.blocks() * 512,
+            // The server removes files meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(total)
 }
 
 #[cfg(test)]

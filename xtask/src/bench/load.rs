@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::{
     connection::Connection,
     scenario::{OBJECT, SERVICE, Scenario, WORKFLOW},
-    service::{ADD, Channels, Event, RESOLVE, RUN},
+    service::{ADD, Channels, Event, RESOLVE, RUN, What},
     statistics,
 };
 
@@ -170,8 +170,10 @@ impl Answering {
             let id = loop {
                 let event = self.events.recv().await.context("the endpoint is gone")?;
                 // A step that ran twice hands over an id of an earlier call as well.
-                if event.input == input {
-                    break event.id;
+                if let What::Waits(id) = event.what
+                    && event.input == input
+                {
+                    break id;
                 }
             };
             let path = if self.is_promise {

@@ -4,17 +4,24 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Trial};
 
 /// What is measured, of whom, for how long, and where it goes.
 #[derive(Debug, PartialEq)]
 pub struct Options {
     pub scenarios: Vec<Scenario>,
+    pub trials: Vec<Trial>,
     pub connections: Vec<usize>,
     /// Of each load.
     pub duration: Duration,
     /// Keys of the scenario *counter*.
     pub keys: u64,
+    /// Handlers that the trial *park* parks.
+    pub count: usize,
+    /// Delayed sends of the trial *timers*.
+    pub timers: usize,
+    /// Invocations that the trial *growth* keeps, in ascending order.
+    pub counts: Vec<usize>,
     /// How often each server has its turn.
     pub rounds: usize,
     /// Command line of the server in place of our own, with placeholders.
@@ -40,9 +47,13 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut options = Self {
             scenarios: Vec::new(),
+            trials: Vec::new(),
             connections: vec![1, 16, 64],
             duration: Duration::from_secs(3),
             keys: 1000,
+            count: 100_000,
+            timers: 5000,
+            counts: vec![1000, 10_000, 100_000],
             rounds: 0,
             server: None,
             against: None,
@@ -71,11 +82,19 @@ impl Options {
         Ok(options)
     }
 
+    /// Returns the largest number of connections, which the trials use.
+    pub fn connections_max(&self) -> usize {
+        self.connections.iter().copied().max().unwrap_or(1)
+    }
+
     fn set(&mut self, flag: &str, value: &str) -> Result<()> {
         match flag {
             "--connections" => self.connections = numbers(value)?,
             "--seconds" => self.duration = Duration::try_from_secs_f64(value.parse()?)?,
             "--keys" => self.keys = positive(value)?,
+            "--count" => self.count = positive(value)?,
+            "--timers" => self.timers = positive(value)?,
+            "--counts" => self.counts = numbers(value)?,
             "--rounds" => self.rounds = positive(value)?,
             "--server" => self.server = Some(value.to_owned()),
             "--against" => self.against = Some(value.to_owned()),
@@ -86,22 +105,27 @@ impl Options {
     }
 
     fn choose(&mut self, name: &str) -> Result<()> {
-        if name == "all" {
+        if matches!(name, "all" | "everything") {
             self.scenarios.extend(Scenario::ALL);
+            self.trials.extend(Trial::ALL.into_iter().filter(|_| name == "everything"));
         } else if let Some(scenario) = Scenario::named(name) {
             self.scenarios.push(scenario);
+        } else if let Some(trial) = Trial::named(name) {
+            self.trials.push(trial);
         } else {
-            let names = Scenario::ALL.map(Scenario::name).join(", ");
-            bail!("bench knows {names}, all, embedded; not {name:?}");
+            let scenarios = Scenario::ALL.map(Scenario::name).join(", ");
+            let trials = Trial::ALL.map(Trial::name).join(", ");
+            bail!("bench knows {scenarios}, {trials}, all, everything, embedded; not {name:?}");
         }
         Ok(())
     }
 
     /// Fills in what depends on other arguments.
     fn complete(&mut self) -> Result<()> {
-        if self.scenarios.is_empty() {
+        if self.scenarios.is_empty() && self.trials.is_empty() {
             self.scenarios.extend(Scenario::ALL);
         }
+        ensure!(self.counts.is_sorted(), "--counts takes numbers in ascending order");
         if self.rounds == 0 {
             self.rounds = if self.against.is_some() { 2 } else { 1 };
         }
@@ -149,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn trials_do_without_the_table() {
+        for (arguments, scenarios, trials) in [
+            ("park --count 9", 0, vec![Trial::Park]),
+            ("timers greet idle", 1, vec![Trial::Timers, Trial::Idle]),
+            ("growth --counts 5,50", 0, vec![Trial::Growth]),
+            ("all", Scenario::ALL.len(), vec![]),
+            ("everything", Scenario::ALL.len(), Trial::ALL.to_vec()),
+        ] {
+            let options = parse(arguments).expect(arguments);
+            assert_eq!((options.scenarios.len(), options.trials), (scenarios, trials));
+        }
+    }
+
+    #[test]
     fn another_server_means_two_rounds_unless_told() {
         for (arguments, rounds, names) in [
             ("--against peer", 2, "reveille,against"),
@@ -185,6 +223,8 @@ mod tests {
             "--seconds -1",
             "--seconds x",
             "--keys 0",
+            "--count 0",
+            "--counts 10,5",
             "--rounds 0",
             "--rond 1",
             "--names a,b",

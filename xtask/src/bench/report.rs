@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     figures::{Cell, Combined, Metric},
     micros,
+    scenario::Scenario,
 };
 
 /// Everything that was measured.
@@ -30,8 +31,33 @@ impl Report {
         let runs =
             if self.rounds == 1 { String::new() } else { format!(", medians of {}", self.rounds) };
         text += &format!("{names}{runs}; CPU, bytes written and flushes are per call\n");
-        text += &aligned(&self.table(&self.rows.iter().collect::<Vec<_>>()));
+        let is_load = |row: &&Combined| Scenario::named(row.scenario).is_some();
+        let (loads, trials): (Vec<_>, Vec<_>) = self.rows.iter().partition(is_load);
+        if !loads.is_empty() {
+            text += &aligned(&self.table(&loads));
+        }
+        if !trials.is_empty() {
+            text += &aligned(&self.list(&trials));
+        }
         text
+    }
+
+    /// One line per figure, for rows whose metrics differ.
+    fn list(&self, rows: &[&Combined]) -> Vec<Vec<String>> {
+        let mut head = vec!["trial".to_owned(), "count".to_owned(), "figure".to_owned()];
+        head.push(self.names.join(" / "));
+        head.extend((self.names.len() > 1).then(|| "ratio".to_owned()));
+        let mut list = vec![head];
+        for row in rows {
+            for cell in &row.cells {
+                let metric = cell.metric;
+                let mut line = vec![row.scenario.to_owned(), row.at.to_string()];
+                line.extend([metric.header.to_owned(), self.medians(metric, Some(cell))]);
+                line.extend(self.has_ratio(metric).then(|| ratio(Some(cell))));
+                list.push(line);
+            }
+        }
+        list
     }
 
     /// One line per setting, one column per metric.
@@ -155,6 +181,19 @@ mod tests {
             table,
             ["scenario  conns  calls/s  RSS MiB", "greet        16      100      2.0"]
         );
+    }
+
+    #[test]
+    fn trials_have_a_line_for_each_figure() {
+        let row = |calls| Row { scenario: "idle", ..row(calls) };
+        let text = report(&[vec![row(100.0)], vec![row(40.0)]]).text();
+        let list: Vec<&str> = text.lines().skip(2).collect();
+        let expected = [
+            "trial  count   figure  ours / theirs  ratio",
+            "idle      16  calls/s       100 / 40   2.50",
+            "idle      16  RSS MiB      2.0 / 2.0",
+        ];
+        assert_eq!(list, expected);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The scenarios of the table: what one call of each does, and what its handlers are called.
+//! What can be measured, by the names of the command line.
 //!
-//! Every other measurement is a module of its own; these share the load of [`super::load`].
+//! The scenarios of the table ([`Scenario`]) differ in what one call does, and share the load of
+//! [`super::load`]. Trials ([`Trial`]) have a module and a server of their own.
 
 /// The service of all handlers that need no key.
 pub const SERVICE: &str = "Bench";
@@ -61,5 +62,36 @@ impl Scenario {
     /// Returns the scenario of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    }
+}
+
+/// A measurement that is no load of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// [`super::park`]: parking many, a crash, answering all.
+    Park,
+    /// [`super::timers`]: many that are due at the same moment.
+    Timers,
+    /// [`super::idle`]: a server that does nothing.
+    Idle,
+    /// [`super::growth`]: the cost of a call while more and more are kept.
+    Growth,
+}
+
+impl Trial {
+    pub const ALL: [Self; 4] = [Self::Park, Self::Timers, Self::Idle, Self::Growth];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Park => "park",
+            Self::Timers => "timers",
+            Self::Idle => "idle",
+            Self::Growth => "growth",
+        }
+    }
+
+    /// Returns the trial of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trial| trial.name() == name)
     }
 }

@@ -8,6 +8,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     thread,
+    time::Instant,
 };
 
 use anyhow::{Context, Result};
@@ -24,6 +25,10 @@ pub const THREAD: &str = "endpoint";
 pub const RUN: &str = "run";
 /// The handler of [`WORKFLOW`] that resolves what the other one waits for.
 pub const RESOLVE: &str = "resolve";
+/// The handler of [`SERVICE`] that waits like that of the scenario *answer*.
+pub const PARK: &str = "park";
+/// The handler of [`SERVICE`] that is sent with a delay.
+pub const TICK: &str = "tick";
 /// The handler of [`OBJECT`].
 pub const ADD: &str = "add";
 
@@ -38,8 +43,23 @@ pub struct Channels(Arc<Mutex<Vec<UnboundedSender<Event>>>>);
 pub struct Event {
     /// The input of the call, which tells a repeated attempt of an earlier call from the current one.
     pub input: Bytes,
-    /// The id of the awakeable that the handler waits for; empty where it waits for a promise.
-    pub id: String,
+    pub at: Instant,
+    pub what: What,
+}
+
+/// What happened in a handler.
+pub enum What {
+    /// It waits for the awakeable with this id; it is empty where it waits for a promise.
+    Waits(String),
+    /// It ends with this result.
+    Ends(Bytes),
+}
+
+impl Event {
+    /// Returns the number of the call behind that of the channel.
+    pub fn number(&self) -> Option<usize> {
+        std::str::from_utf8(&self.input).ok()?.split_once(':')?.1.parse().ok()
+    }
 }
 
 impl Channels {
@@ -50,13 +70,13 @@ impl Channels {
         senders.len() - 1
     }
 
-    fn tell(&self, input: Bytes, id: String) {
+    fn tell(&self, input: Bytes, what: What) {
         let number = std::str::from_utf8(&input).ok().and_then(|text| text.split(':').next());
         let number = number.and_then(|number| number.parse::<usize>().ok());
         let senders = self.0.lock().expect("no holder of this lock panics");
         if let Some(sender) = number.and_then(|number| senders.get(number)) {
             // A closed channel belongs to a load that has ended; nobody waits for this event.
-            let _ = sender.send(Event { input, id });
+            let _ = sender.send(Event { input, at: Instant::now(), what });
         }
     }
 }
@@ -84,7 +104,9 @@ fn endpoint(channels: &Channels) -> Endpoint {
         .handler(Scenario::Greet.name(), |_| Ok(Bytes::from_static(b"\"Hello\"")))
         .handler(Scenario::Steps.name(), steps)
         .handler(Scenario::Chain.name(), chain)
-        .handler(Scenario::Answer.name(), answer(channels.clone()));
+        .handler(Scenario::Answer.name(), answer(channels.clone()))
+        .handler(PARK, park(channels.clone()))
+        .handler(TICK, tick(channels.clone()));
     let object = ServiceDef::object(OBJECT).handler(ADD, add);
     let workflow = ServiceDef::workflow(WORKFLOW)
         .handler(RUN, promise(channels.clone()))
@@ -130,6 +152,24 @@ fn answer(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
     }
 }
 
+/// Does the same as [`answer`] and tells when it ends.
+fn park(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
+    let answer = answer(channels.clone());
+    move |attempt| {
+        let answered = answer(attempt)?;
+        channels.tell(attempt.input(), What::Ends(answered.clone()));
+        Ok(answered)
+    }
+}
+
+/// Tells when it runs.
+fn tick(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
+    move |attempt| {
+        channels.tell(attempt.input(), What::Ends(Bytes::new()));
+        Ok(Bytes::new())
+    }
+}
+
 /// Waits for a promise after the same durable step as [`answer`].
 fn promise(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
     move |attempt| {
@@ -149,7 +189,7 @@ fn resolve(attempt: &mut Attempt) -> Result<Bytes, Stop> {
 fn publish(attempt: &mut Attempt, channels: &Channels, id: String) -> Result<(), Stop> {
     let input = attempt.input();
     let published = attempt.run("publish", || {
-        channels.tell(input, id);
+        channels.tell(input, What::Waits(id));
         Bytes::new()
     });
     attempt.wait(published)?;

@@ -3,11 +3,15 @@
 //! Owns the order of its start and end, and what can be asked of any server from outside. What a
 //! server does not tell is `None`, never a guess.
 
-use std::time::Duration;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::Method;
+use serde_json::json;
 
 use super::{
     connection::{Connection, register},
@@ -17,8 +21,20 @@ use super::{
 };
 use crate::process::{self, DataDirectory, Server};
 
+/// The shortest of all calls, for the question whether a server answers calls.
+pub const GREET_PATH: &str = "/Bench/greet";
+
 /// The longest wait for a server that starts.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The pause between two tries of a request that fails while a server starts.
+const RETRY_PAUSE: Duration = Duration::from_millis(2);
+
+/// A server is quiet that uses no more than this CPU time in a window of this length.
+const SETTLE_CPU_MAX: Duration = Duration::from_millis(30);
+const SETTLE_WINDOW: Duration = Duration::from_secs(1);
+/// The longest wait for a server to become quiet.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The metric of our server that counts how often it made something durable.
 const COMMITS: &str = "reveille_commit_duration_seconds_count";
@@ -44,8 +60,11 @@ impl Turn<'_> {
     pub async fn start(&self) -> Result<Stand> {
         let directory = process::data_directory()?;
         let server = Server::start(Some(self.command), directory.path())?;
-        let registered = register(server.admin, self.service.address);
-        within(START_TIME_MAX, "the server did not accept the deployment", registered).await?;
+        let ready = async {
+            register(server.admin, self.service.address).await?;
+            first_answer(server.ingress, Method::POST, GREET_PATH).await
+        };
+        within(START_TIME_MAX, "the server did not answer a call", ready).await?;
         Ok(Stand { server, directory })
     }
 
@@ -69,6 +88,60 @@ impl Stand {
         let page = String::from_utf8_lossy(&answer.body);
         let line = page.lines().find_map(|line| line.strip_prefix(COMMITS));
         Ok(line.and_then(|line| line.trim().parse().ok()))
+    }
+}
+
+impl Stand {
+    /// Waits until the server has nothing more to do, or has had time enough.
+    pub async fn settle(&self) -> Result<()> {
+        let begin = Instant::now();
+        while begin.elapsed() < SETTLE_TIME_MAX {
+            let before = self.server.cpu_time()?;
+            tokio::time::sleep(SETTLE_WINDOW).await;
+            if self.server.cpu_time()?.saturating_sub(before) <= SETTLE_CPU_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills the server, starts it again and returns when it was started and how long it took to be
+    /// healthy.
+    pub async fn crash(&mut self) -> Result<(Instant, Duration)> {
+        let begin = self.server.kill_and_restart()?;
+        let healthy = first_answer(self.server.ingress, Method::GET, "/restate/health");
+        within(START_TIME_MAX, "the server was not healthy again", healthy).await?;
+        Ok((begin, begin.elapsed()))
+    }
+
+    /// Returns how many invocations have not ended, if the server answers queries.
+    pub async fn unfinished(&self) -> Result<Option<u64>> {
+        let mut connection = Connection::open(self.server.admin).await?;
+        let query = json!({
+            "query": "SELECT COUNT(*) AS n FROM sys_invocation WHERE status <> 'completed'",
+        });
+        let body = Bytes::from(query.to_string());
+        let headers = [("accept", "application/json")];
+        let answer = connection.request(Method::POST, "/query", &headers, body).await?;
+        if !answer.status.is_success() {
+            return Ok(None);
+        }
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
+        Ok(answer["rows"][0]["n"].as_u64())
+    }
+}
+
+/// Sends a request again and again, over new connections, until its answer is 2xx.
+pub async fn first_answer(address: SocketAddr, method: Method, path: &str) -> Result<()> {
+    loop {
+        let mut connection = Connection::open_when_up(address).await;
+        let body = Bytes::from_static(b"1");
+        // One that starts may close connections or refuse calls; the caller bounds how long.
+        let answer = connection.request(method.clone(), path, &[], body).await;
+        if answer.is_ok_and(|answer| answer.status.is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
