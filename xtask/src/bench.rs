@@ -4,7 +4,7 @@
 //!   directory, so that whatever else the machine does meets both.
 //! - Does not own: arguments ([`options`]), the server process ([`crate::process`]) and its stand
 //!   ([`stand`]), the service under test ([`service`]), the load ([`load`]), what is measured
-//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`]).
+//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
@@ -18,6 +18,7 @@ mod idle;
 mod load;
 mod options;
 mod park;
+mod plot;
 mod posts;
 mod report;
 mod scenario;
@@ -27,7 +28,7 @@ mod statistics;
 mod table;
 mod timers;
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -109,16 +110,22 @@ async fn take_turn(turn: Turn<'_>) -> Result<Vec<Row>> {
 }
 
 fn publish(options: &Options, report: &Report) -> Result<()> {
+    if let Some(path) = &options.plot {
+        write(path, &plot::svg(report))?;
+    }
     match &options.json {
         Some(Destination::Output) => println!("{}", report.json()),
         Some(Destination::File(path)) => {
-            fs::write(path, format!("{:#}\n", report.json()))
-                .with_context(|| format!("could not write {}", path.display()))?;
+            write(path, &format!("{:#}\n", report.json()))?;
             print!("{}", report.text());
         }
         None => print!("{}", report.text()),
     }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
 }
 
 fn micros(time: Duration) -> f64 {

@@ -18,7 +18,8 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
   test               run every test there is (fmt, clippy, tidy, tests, simulator)
   ci                 the same as test
   bench [greet|steps|counter|counter-hot|chain|answer|promise|all]...
-        [--connections 1,16,64] [--seconds 3] [--keys 1000] [--count-flushes] [--json [FILE.json]]
+        [--connections 1,16,64] [--seconds 3] [--keys 1000] [--count-flushes]
+        [--json [FILE.json]] [--plot FILE.svg]
         [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']
         [--against 'COMMAND'] [--rounds 2] [--names A,B]
         drives a server, with --against two of them in turn, and prints medians and ratios

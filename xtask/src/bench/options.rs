@@ -32,6 +32,8 @@ pub struct Options {
     pub names: Vec<String>,
     pub count_flushes: bool,
     pub json: Option<Destination>,
+    /// Where the picture of the table goes.
+    pub plot: Option<PathBuf>,
 }
 
 /// Where a report goes.
@@ -60,6 +62,7 @@ impl Options {
             names: Vec::new(),
             count_flushes: false,
             json: None,
+            plot: None,
         };
         let mut arguments = arguments.iter().map(String::as_str).peekable();
         while let Some(argument) = arguments.next() {
@@ -98,6 +101,7 @@ impl Options {
             "--rounds" => self.rounds = positive(value)?,
             "--server" => self.server = Some(value.to_owned()),
             "--against" => self.against = Some(value.to_owned()),
+            "--plot" => self.plot = Some(value.into()),
             "--names" => self.names = value.split(',').map(str::to_owned).collect(),
             _ => bail!("bench has no such flag"),
         }
@@ -211,6 +215,13 @@ mod tests {
             let options = parse(arguments).expect(arguments);
             assert_eq!(options.json, json, "{arguments}");
         }
+    }
+
+    #[test]
+    fn a_picture_needs_a_file() {
+        let options = parse("greet --plot a.svg").expect("valid");
+        assert_eq!(options.plot, Some("a.svg".into()));
+        assert!(parse("greet --plot").is_err());
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl Report {
             text += &aligned(&self.table(&loads));
         }
         if !trials.is_empty() {
+            text += if loads.is_empty() { "" } else { "\n" };
             text += &aligned(&self.list(&trials));
         }
         text
