@@ -4,7 +4,7 @@
 //!   directory, so that whatever else the machine does meets both.
 //! - Does not own: arguments ([`options`]), the server process ([`crate::process`]) and its stand
 //!   ([`stand`]), the service under test ([`service`]), the load ([`load`]), what is measured
-//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
+//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`], [`overload`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
@@ -17,6 +17,7 @@ mod growth;
 mod idle;
 mod load;
 mod options;
+mod overload;
 mod park;
 mod plot;
 mod posts;
@@ -103,6 +104,7 @@ async fn take_turn(turn: Turn<'_>) -> Result<Vec<Row>> {
             Trial::Timers => timers::measure(turn).await,
             Trial::Idle => idle::measure(turn).await,
             Trial::Growth => growth::measure(turn).await,
+            Trial::Overload => overload::measure(turn).await,
         };
         rows.extend(measured.context(trial.name())?);
     }

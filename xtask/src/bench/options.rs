@@ -129,6 +129,8 @@ impl Options {
         if self.scenarios.is_empty() && self.trials.is_empty() {
             self.scenarios.extend(Scenario::ALL);
         }
+        let has_picture = self.plot.is_none() || !self.scenarios.is_empty();
+        ensure!(has_picture, "--plot shows scenarios of the table, and none was asked for");
         ensure!(self.counts.is_sorted(), "--counts takes numbers in ascending order");
         if self.rounds == 0 {
             self.rounds = if self.against.is_some() { 2 } else { 1 };
@@ -222,6 +224,7 @@ mod tests {
         let options = parse("greet --plot a.svg").expect("valid");
         assert_eq!(options.plot, Some("a.svg".into()));
         assert!(parse("greet --plot").is_err());
+        assert!(parse("park --plot a.svg").is_err(), "park is no scenario of the table");
     }
 
     #[test]

@@ -76,10 +76,12 @@ pub enum Trial {
     Idle,
     /// [`super::growth`]: the cost of a call while more and more are kept.
     Growth,
+    /// [`super::overload`]: twice the calls that can be answered.
+    Overload,
 }
 
 impl Trial {
-    pub const ALL: [Self; 4] = [Self::Park, Self::Timers, Self::Idle, Self::Growth];
+    pub const ALL: [Self; 5] = [Self::Park, Self::Timers, Self::Idle, Self::Growth, Self::Overload];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -87,6 +89,7 @@ impl Trial {
             Self::Timers => "timers",
             Self::Idle => "idle",
             Self::Growth => "growth",
+            Self::Overload => "overload",
         }
     }
 
