@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::{
-    figures::{Metric, RESIDENT, Row},
-    park::{DISK, millis},
+    figures::{Metric, Row},
+    park::{DISK, MEMORY, millis},
     stand::Turn,
 };
 
@@ -24,7 +24,7 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
     Ok(vec![
         Row::new("idle", 1)
             .with(&FIRST_CALL, millis(first_call))
-            .with(&RESIDENT, stand.server.resident_bytes()? as f64)
+            .with(&MEMORY, stand.server.resident_bytes()? as f64)
             .with(&PROGRAM, stand.server.program_bytes()? as f64)
             .with(&DISK, stand.directory.occupied_bytes()? as f64)
             .with(&CPU, millis(stand.server.cpu_time()?)),

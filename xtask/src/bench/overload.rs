@@ -13,8 +13,8 @@ use anyhow::Result;
 
 use self::flood::{Flood, Tally, locked};
 use super::{
-    figures::{Metric, RESIDENT, Row},
-    park::{RESIDENT_PEAK, millis},
+    figures::{Metric, Row},
+    park::{MEMORY, RESIDENT_PEAK, millis},
     stand::Turn,
     statistics::quantile,
 };
@@ -64,7 +64,7 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
             .with(&BACKLOG, millis(backlog))
             .with(&RESIDENT_BEFORE, resident_before as f64)
             .with(&RESIDENT_PEAK, server.resident_bytes_peak()? as f64)
-            .with(&RESIDENT, server.resident_bytes()? as f64),
+            .with(&MEMORY, server.resident_bytes()? as f64),
     ])
 }
 

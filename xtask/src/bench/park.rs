@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     crowd::Crowd,
-    figures::{Metric, RESIDENT, Row},
+    figures::{Metric, Row},
     micros,
     stand::{Stand, Turn},
 };
@@ -21,6 +21,8 @@ pub static RESIDENT_EACH: Metric =
     Metric::compared("resident_bytes_each", "resident memory each, bytes", 0);
 pub static DISK_EACH: Metric = Metric::compared("disk_bytes_each", "disk each, bytes", 0);
 pub static DISK: Metric = Metric::plain("disk_bytes", "disk, MiB", 1).in_mebi();
+/// With its ratio, unlike in the table.
+pub static MEMORY: Metric = Metric::compared("resident_bytes", "resident memory, MiB", 1).in_mebi();
 pub static HEALTHY: Metric = Metric::compared("healthy_ms", "start to healthy, ms", 0);
 static ACCEPTED: Metric =
     Metric::compared("first_answer_accepted_ms", "start to first answer accepted, ms", 0);
@@ -53,7 +55,7 @@ impl Footprint {
         let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / count as f64;
         row.with(&RESIDENT_EACH, each(self.resident, before.resident))
             .with(&DISK_EACH, each(self.disk, before.disk))
-            .with(&RESIDENT, self.resident as f64)
+            .with(&MEMORY, self.resident as f64)
             .with(&DISK, self.disk as f64)
     }
 }
@@ -107,7 +109,7 @@ async fn drain(stand: &Stand, mut crowd: Crowd, connections: usize) -> Result<Ro
     Ok(Row::new("drain", count as u64)
         .with(&ENDED_PER_SECOND, answered / elapsed.as_secs_f64())
         .with(&CPU_EACH, micros(cpu) / answered)
-        .with(&RESIDENT, stand.server.resident_bytes()? as f64)
+        .with(&MEMORY, stand.server.resident_bytes()? as f64)
         .with(&RESIDENT_PEAK, stand.server.resident_bytes_peak()? as f64)
         .with(&REPEATED, crowd.repeated() as f64)
         .with_optional(&UNFINISHED, unfinished.map(|unfinished| unfinished as f64)))

@@ -32,6 +32,11 @@ pub const TICK: &str = "tick";
 /// The handler of [`OBJECT`].
 pub const ADD: &str = "add";
 
+/// Silence after which a handler that parks is asked to suspend. A server that does not do so of its
+/// own accord keeps a request open for each, for a minute by default and for so many as it allows at a
+/// time; then that would be what is measured. With no time at all it would suspend during the step.
+const PARK_INACTIVITY_MS: u64 = 100;
+
 const PROMISE: &str = "answer";
 const STATE: &str = "count";
 
@@ -106,6 +111,7 @@ fn endpoint(channels: &Channels) -> Endpoint {
         .handler(Scenario::Chain.name(), chain)
         .handler(Scenario::Answer.name(), answer(channels.clone()))
         .handler(PARK, park(channels.clone()))
+        .declare(|handler| handler.options.inactivity_timeout_ms = Some(PARK_INACTIVITY_MS))
         .handler(TICK, tick(channels.clone()));
     let object = ServiceDef::object(OBJECT).handler(ADD, add);
     let workflow = ServiceDef::workflow(WORKFLOW)
