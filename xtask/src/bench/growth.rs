@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
-use http::Method;
 
 use super::{
     crowd::Crowd,
-    figures::{Metric, Row},
+    figures::{Metric, RESIDENT, Row},
     load, micros,
     park::{Footprint, HEALTHY, millis},
     posts::{Post, post_all},
     scenario::{SERVICE, Scenario},
-    stand::{GREET_PATH, Stand, Turn, first_answer},
+    stand::{Stand, Turn},
     table,
 };
 
@@ -81,11 +80,10 @@ async fn at_count(
     let driven =
         table::drive(stand, &target, Scenario::Greet, connections, turn.options.duration).await?;
     // Of these the resident memory is there already, without that of the load.
-    let driven =
-        driven.figures.into_iter().filter(|(metric, _)| *metric != &super::figures::RESIDENT);
+    let driven = driven.figures.into_iter().filter(|(metric, _)| *metric != &RESIDENT);
     row.figures.extend(driven);
     let (begin, healthy) = stand.crash().await?;
-    first_answer(stand.server.ingress, Method::POST, GREET_PATH).await?;
+    stand.first_call().await?;
     Ok(row.with(&HEALTHY, millis(healthy)).with(&FIRST_CALL, millis(begin.elapsed())))
 }
 

@@ -60,12 +60,11 @@ impl Turn<'_> {
     pub async fn start(&self) -> Result<Stand> {
         let directory = process::data_directory()?;
         let server = Server::start(Some(self.command), directory.path())?;
-        let ready = async {
-            register(server.admin, self.service.address).await?;
-            first_answer(server.ingress, Method::POST, GREET_PATH).await
-        };
-        within(START_TIME_MAX, "the server did not answer a call", ready).await?;
-        Ok(Stand { server, directory })
+        let registered = register(server.admin, self.service.address);
+        within(START_TIME_MAX, "the server did not accept the deployment", registered).await?;
+        let stand = Stand { server, directory };
+        stand.first_call().await?;
+        Ok(stand)
     }
 
     pub fn target(&self, stand: &Stand) -> Target {
@@ -114,6 +113,12 @@ impl Stand {
         Ok((begin, begin.elapsed()))
     }
 
+    /// Waits until a call is answered.
+    pub async fn first_call(&self) -> Result<()> {
+        let answered = first_answer(self.server.ingress, Method::POST, GREET_PATH);
+        within(START_TIME_MAX, "the server did not answer a call", answered).await
+    }
+
     /// Returns how many invocations have not ended, if the server answers queries.
     pub async fn unfinished(&self) -> Result<Option<u64>> {
         let mut connection = Connection::open(self.server.admin).await?;
@@ -132,7 +137,7 @@ impl Stand {
 }
 
 /// Sends a request again and again, over new connections, until its answer is 2xx.
-pub async fn first_answer(address: SocketAddr, method: Method, path: &str) -> Result<()> {
+async fn first_answer(address: SocketAddr, method: Method, path: &str) -> Result<()> {
     loop {
         let mut connection = Connection::open_when_up(address).await;
         let body = Bytes::from_static(b"1");
