@@ -1,6 +1,6 @@
 //! Overload: twice the calls that a server can answer.
 //!
-//! First a closed loop finds what it can answer, then an open loop offers twice as much, whether
+//! First closed loops find what it can answer, with more and more calls in flight, then an open loop offers twice as much, whether
 //! calls are answered or not. Both go over the same HTTP/2 connections, so that what the load costs
 //! differs by the number of calls only. Load generator and server share a machine: what the load
 //! generator takes for the second half of the calls, the server does not get.
@@ -20,6 +20,7 @@ use super::{
 };
 
 static PEAK: Metric = Metric::compared("peak_per_second", "closed loop, calls/s", 0);
+static IN_FLIGHT: Metric = Metric::plain("peak_in_flight", "closed loop, calls in flight", 0);
 static OFFERED: Metric = Metric::plain("offered_per_second", "offered, calls/s", 0);
 static SENT: Metric = Metric::plain("sent_per_second", "sent, calls/s", 0);
 static ANSWERED: Metric = Metric::compared("answered_per_second", "answered 2xx, calls/s", 0);
@@ -39,6 +40,10 @@ static RESIDENT_BEFORE: Metric =
 
 /// How many times the sustainable rate is offered.
 const FACTOR: f64 = 2.0;
+/// How much more twice as many calls in flight must bring for the search to go on.
+const GAIN_MIN: f64 = 1.05;
+/// Where the search for the peak ends in any case.
+const IN_FLIGHT_MAX: usize = 4096;
 /// How long the closed loop runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(700);
 
@@ -47,9 +52,7 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
     let (options, stand) = (turn.options, turn.start().await?);
     let server = &stand.server;
     let flood = Flood::open(server.ingress).await?;
-    let in_flight = options.connections_max();
-    flood.closed_loop(in_flight, WARM_UP).await?;
-    let peak = flood.closed_loop(in_flight, options.duration).await?;
+    let (in_flight, peak) = find_peak(&flood, options.connections_max(), options.duration).await?;
     let resident_before = server.resident_bytes()?;
     let offered = FACTOR * peak;
     let tally = flood.open_loop(offered, options.duration).await;
@@ -57,7 +60,10 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
     let unanswered = flood.wait_for_backlog().await;
     let backlog = begin.elapsed();
     stand.settle().await?;
-    let row = Row::new("overload", in_flight as u64).with(&PEAK, peak).with(&OFFERED, offered);
+    let row = Row::new("overload", options.connections_max() as u64)
+        .with(&PEAK, peak)
+        .with(&IN_FLIGHT, in_flight as f64)
+        .with(&OFFERED, offered);
     Ok(vec![
         add_tally(row, &locked(&tally), peak, options.duration)
             .with(&UNANSWERED, unanswered as f64)
@@ -66,6 +72,25 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
             .with(&RESIDENT_PEAK, server.resident_bytes_peak()? as f64)
             .with(&MEMORY, server.resident_bytes()? as f64),
     ])
+}
+
+/// Puts twice as many calls in flight until that brings no more; returns how many gave the highest
+/// rate, and that rate.
+async fn find_peak(flood: &Flood, first: usize, duration: Duration) -> Result<(usize, f64)> {
+    flood.closed_loop(first, WARM_UP).await?;
+    let mut best = (first, flood.closed_loop(first, duration).await?);
+    while best.0 < IN_FLIGHT_MAX {
+        let next = 2 * best.0;
+        let rate = flood.closed_loop(next, duration).await?;
+        let is_worth_it = rate > best.1 * GAIN_MIN;
+        if rate > best.1 {
+            best = (next, rate);
+        }
+        if !is_worth_it {
+            break;
+        }
+    }
+    Ok(best)
 }
 
 fn add_tally(row: Row, tally: &Tally, peak: f64, duration: Duration) -> Row {
