@@ -24,6 +24,8 @@ static IN_FLIGHT: Metric = Metric::plain("peak_in_flight", "closed loop, calls i
 static OFFERED: Metric = Metric::plain("offered_per_second", "offered, calls/s", 0);
 static SENT: Metric = Metric::plain("sent_per_second", "sent, calls/s", 0);
 static ANSWERED: Metric = Metric::compared("answered_per_second", "answered 2xx, calls/s", 0);
+static ANSWERED_ALL: Metric =
+    Metric::compared("answered_with_backlog_per_second", "the same with the backlog, calls/s", 0);
 static SHARE: Metric = Metric::plain("share_of_peak", "answered, in parts of the closed loop", 2);
 static P50: Metric = Metric::compared("p50_ms", "p50 since the call was due, ms", 0);
 static P99: Metric = Metric::compared("p99_ms", "p99 since the call was due, ms", 0);
@@ -64,8 +66,10 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
         .with(&PEAK, peak)
         .with(&IN_FLIGHT, in_flight as f64)
         .with(&OFFERED, offered);
+    let all = locked(&tally).times.len() as f64 / (options.duration + backlog).as_secs_f64();
     Ok(vec![
         add_tally(row, &locked(&tally), peak, options.duration)
+            .with(&ANSWERED_ALL, all)
             .with(&UNANSWERED, unanswered as f64)
             .with(&BACKLOG, millis(backlog))
             .with(&RESIDENT_BEFORE, resident_before as f64)
