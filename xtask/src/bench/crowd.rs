@@ -155,3 +155,30 @@ async fn next(events: &mut UnboundedReceiver<Event>) -> Result<Event> {
     let event = async { events.recv().await.context("the endpoint is gone") };
     within(PROGRESS_TIME_MAX, "no handler got further", event).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(input: &'static str, what: What) -> Event {
+        Event { input: Bytes::from_static(input.as_bytes()), at: Instant::now(), what }
+    }
+
+    #[test]
+    fn ends_count_once_each_and_with_their_own_answer_only() {
+        let ends = |text: &'static str| What::Ends(Bytes::from_static(text.as_bytes()));
+        let mut counts = [0; 3];
+        let rows = [
+            (event("7:1", ends("1")), Some(true)),
+            (event("7:1", ends("1")), Some(false)),
+            (event("7:2", What::Waits("id".to_owned())), Some(false)),
+            (event("7:0", ends("0")), Some(true)),
+            (event("7:2", ends("1")), None),
+            (event("7:2", ends("yes")), None),
+        ];
+        for (event, is_first) in rows {
+            assert_eq!(note_end(&event, &mut counts).ok(), is_first, "{:?}", event.input);
+        }
+        assert_eq!(counts, [1, 2, 0], "the wrong answers did not count");
+    }
+}
