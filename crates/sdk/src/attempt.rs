@@ -1,19 +1,19 @@
 //! One attempt, as futures of the handler and the driver share it.
 //!
-//! - Owns: the machine, what is awaited and by which waker, what is executed, the checks that durable
-//!   operations are used where they work.
+//! - Owns: the machine, what is awaited and by which waker, which steps the handler goes on with, the checks
+//!   that durable operations are used where they work.
 //! - Does not own: polling the handler ([`crate::driver`]), decoding results ([`crate::durable`]).
 //! - Invariant: between two polls of the handler at most one notification is delivered, so that results
 //!   are a function of the order of notifications.
 //!
 //! Start with [`Attempt::syscall`] and [`Core::progress`].
 
+mod executions;
 mod registry;
 mod waker;
 
 use std::{
     cell::Cell,
-    collections::HashMap,
     panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use reveille_protocol::message::Header;
 
-use self::registry::Registry;
+use self::{executions::Executions, registry::Registry};
 pub(crate) use self::{
     registry::{Registration, Step},
     waker::{Flags, RunWaker},
@@ -30,7 +30,7 @@ use crate::{
     clock::Clock,
     payload::Encode,
     random::Generator,
-    vm::{Handle, Site, Stopped, Vm},
+    vm::{Site, Stopped, Vm},
 };
 
 thread_local! {
@@ -61,10 +61,7 @@ pub(crate) struct Core {
     pub vm: Vm,
     pub random: Generator,
     registry: Registry,
-    /// Runs that the machine has handed out, and whether their closure was started.
-    runs: HashMap<Handle, bool>,
-    /// Closures that were started and have not ended.
-    executing: usize,
+    executions: Executions,
     /// The run whose closure is being polled.
     inside_run: Option<String>,
     /// Where the handler used the context last.
@@ -77,8 +74,7 @@ impl Attempt {
             random: Generator::new(vm.start(), vm.version()),
             vm,
             registry: Registry::default(),
-            runs: HashMap::new(),
-            executing: 0,
+            executions: Executions::default(),
             inside_run: None,
             last_site: None,
         };
@@ -91,6 +87,13 @@ impl Attempt {
 
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+
+    /// The handler is polled next; wakes up to now are forgotten.
+    pub(crate) fn begin_poll(&self) {
+        let is_run_woken = self.flags.is_run_woken();
+        self.flags.clear();
+        self.core().executions.begin_poll(is_run_woken);
     }
 
     /// Marks that the handler is polled, for as long as the guard lives.
@@ -165,31 +168,9 @@ impl Drop for PolledGuard {
 }
 
 impl Core {
-    /// Whether this run may be executed; it is started with this call.
-    pub fn start_run(&mut self, handle: Handle) -> bool {
-        match self.runs.get_mut(&handle) {
-            Some(started) if !*started => {
-                *started = true;
-                self.executing += 1;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The closure of a run ended, or was dropped.
-    pub fn end_run(&mut self) {
-        self.executing -= 1;
-    }
-
     /// Enters or leaves the closure of a run.
     pub fn set_inside_run(&mut self, run: Option<String>) {
         self.inside_run = run;
-    }
-
-    /// Whether closures are executed, whose wakers may wake the handler at any time.
-    pub fn is_executing(&self) -> bool {
-        self.executing > 0
     }
 
     /// Where the handler used the context last, or else this line.

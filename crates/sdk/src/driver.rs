@@ -156,7 +156,7 @@ where
         let mut is_foreign = false;
         let mut polls = 0;
         loop {
-            flags.clear();
+            self.attempt.begin_poll();
             let mark = self.attempt.core().mark();
             let result = span.in_scope(|| running.poll(&self.attempt, &waker));
             let went_on = result.is_ready() || self.attempt.core().mark() != mark;
@@ -192,13 +192,11 @@ where
             match step {
                 Step::Over => return Ok(Advance::Over),
                 Step::Poll => return Ok(Advance::Poll { foreign: false }),
-                Step::Wait | Step::WaitForNothing => {}
+                Step::Wait | Step::WaitForSteps | Step::WaitForNothing => {}
             }
             self.flush().await?;
-            let is_waiting = step == Step::Wait && !self.attempt.core().is_executing();
-            self.settings.is_waiting.store(is_waiting, Ordering::SeqCst);
-            let patience = (step == Step::WaitForNothing).then_some(self.settings.foreign_wait_max);
-            let event = self.wait(patience).await?;
+            self.settings.is_waiting.store(step == Step::Wait, Ordering::SeqCst);
+            let event = self.wait(step).await?;
             self.settings.is_waiting.store(false, Ordering::SeqCst);
             match event {
                 Event::Input => {}
@@ -210,9 +208,8 @@ where
                     return Ok(Advance::Over);
                 }
                 Event::Woken => {
-                    let steps =
-                        self.attempt.flags.is_run_woken() || self.attempt.core().is_executing();
-                    return Ok(Advance::Poll { foreign: step == Step::Wait && !steps });
+                    let foreign = step == Step::Wait && !self.attempt.flags.is_run_woken();
+                    return Ok(Advance::Poll { foreign });
                 }
             }
         }
@@ -240,8 +237,8 @@ where
         Ok(())
     }
 
-    /// Waits for input, for a wake of the handler, or until patience ends.
-    async fn wait(&mut self, patience: Option<Duration>) -> Result<Event, Lost> {
+    /// Waits for input, for a wake of the handler, or until patience with what is not durable ends.
+    async fn wait(&mut self, step: Step) -> Result<Event, Lost> {
         let attempt = self.attempt.clone();
         let is_closed = attempt.core().vm.is_input_closed();
         let mut chunk = None;
@@ -259,17 +256,19 @@ where
             })
         });
         let mut stopping = self.stopping.clone();
-        let is_executing = self.attempt.core().is_executing();
         let stop = async {
             // Without a sender nobody will ever stop it.
-            if is_executing || stopping.wait_for(|stopping| *stopping).await.is_err() {
+            if step == Step::WaitForSteps || stopping.wait_for(|stopping| *stopping).await.is_err()
+            {
                 std::future::pending::<()>().await;
             }
         };
         let event = async {
-            match patience {
-                Some(patience) => timeout(patience, event).await.unwrap_or(Event::Tired),
-                None => event.await,
+            if step == Step::WaitForNothing {
+                let patience = self.settings.foreign_wait_max;
+                timeout(patience, event).await.unwrap_or(Event::Tired)
+            } else {
+                event.await
             }
         };
         let event = tokio::select! {

@@ -92,7 +92,8 @@ impl Default for RetryPolicy {
 
 /// A step; made by [`crate::Context::run`].
 ///
-/// It is executed when it is awaited, and stops being executed when it is dropped. Without
+/// It is executed while it is awaited. One that is kept goes on when it is awaited again, and is executed
+/// anew when the handler was suspended in between; one that is dropped stops. Without
 /// [a policy](Self::retry) an error fails the attempt, and the policy of the handler decides.
 #[must_use = "a step is executed when it is awaited"]
 pub struct Run<'a, T> {
@@ -135,12 +136,10 @@ impl<'a, T: Encode + Decode> Run<'a, T> {
         let (Some(handle), Some(execution)) = (self.result.handle(), &mut self.execution) else {
             return;
         };
-        if self.started_at.is_none() {
-            if !self.attempt.core().start_run(handle) {
-                return;
-            }
-            self.started_at = Some(Instant::now());
+        if !self.attempt.core().go_on_with_run(handle) {
+            return;
         }
+        self.started_at.get_or_insert_with(Instant::now);
         let (flags, outer) = (self.attempt.flags.clone(), cx.waker().clone());
         let waker = Waker::from(Arc::new(RunWaker { flags, outer }));
         let inside = InsideRun::enter(&self.attempt, &self.name);
@@ -154,7 +153,7 @@ impl<'a, T: Encode + Decode> Run<'a, T> {
         drop(inside);
         let elapsed = self.started_at.take().map(|at| at.elapsed()).unwrap_or_default();
         let mut core = self.attempt.core();
-        core.end_run();
+        core.end_run(handle);
         // Stopped or not, the driver looks at the machine next.
         let _ = match result {
             Ok(content) => core.vm.propose(handle, Ok(content)),
@@ -187,10 +186,8 @@ impl<T> Drop for Run<'_, T> {
     fn drop(&mut self) {
         self.execution = None;
         let mut core = self.attempt.core();
-        if self.started_at.is_some() {
-            core.end_run();
-        }
         if let Some(handle) = self.result.handle() {
+            core.end_run(handle);
             core.vm.abandon(handle);
         }
     }

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use reveille::{
-    Context, Endpoint, HandlerResult, RetryPolicy, Service, TerminalError,
+    Context, Durable, Endpoint, HandlerResult, RetryPolicy, Service, TerminalError,
     test::{TestServer, crash_everywhere},
 };
 
@@ -174,6 +175,41 @@ async fn retries_take_their_time_at_once() {
     assert_eq!(FlakyClient::new(&server).run().call().await, Ok(3));
     let took = server.now().duration_since(began_at).expect("time passes");
     assert_eq!(took, 3 * DAY);
+}
+
+/// Keeps a step that takes for ever, and waits for something else.
+struct Keeper;
+
+#[reveille::service]
+impl Keeper {
+    async fn run(&self, ctx: &Context) -> HandlerResult<u32> {
+        let mut step = ctx.run("endless", std::future::pending::<HandlerResult<u32>>);
+        let first = KeeperClient::new(ctx).one().call();
+        let first = match select(&mut step, first).await {
+            Either::Left((first, _)) | Either::Right((first, _)) => first?,
+        };
+        let (_, second) = ctx.awakeable::<u32>();
+        let second = second.timeout(DAY).await?;
+        drop(step);
+        Ok(first + second)
+    }
+
+    async fn one(&self, _ctx: &Context) -> HandlerResult<u32> {
+        Ok(1)
+    }
+}
+
+/// A step holds up the server while it is awaited, and not when it is only kept.
+#[tokio::test]
+async fn kept_step_lets_the_server_settle() {
+    let server = TestServer::new(serving(|| Keeper)());
+    let invocation = KeeperClient::new(&server).run().send().await;
+    let wait = server.awakeables().await.remove(0);
+    server.resolve(&wait, &2).await;
+    assert_eq!(invocation.result().await, Ok(3));
+    // Nobody answers: the day passes although the step has not ended.
+    let error = KeeperClient::new(&server).run().call().await.expect_err("a timeout");
+    assert_eq!(error.to_string(), "timed out after 86400s (408)");
 }
 
 /// A handler that depends on what is not in the journal is found out.

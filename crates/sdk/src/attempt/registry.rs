@@ -2,7 +2,8 @@
 //!
 //! - Owns: [`Registration`], which a future holds; [`Core::progress`], which wakes those concerned.
 //! - Invariant: what was delivered and not looked at is not waited for again, so that a future that the
-//!   handler keeps without polling it holds nothing up.
+//!   handler keeps without polling it holds nothing up. What steps do changes no entry: a cancellation finds
+//!   the same ones on replay.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use super::{Attempt, Core};
-use crate::vm::{Await, Progress, Site, Stopped};
+use crate::vm::{Await, Handle, Progress, Site, Stopped};
 
 /// By the order in which futures were polled first.
 #[derive(Default)]
@@ -43,6 +44,8 @@ pub(crate) enum Step {
     Poll,
     /// More input is needed.
     Wait,
+    /// As [`Step::Wait`], or the closure of a step that is awaited has to go on.
+    WaitForSteps,
     /// As [`Step::Wait`], and nothing durable is awaited.
     WaitForNothing,
     /// The attempt is over.
@@ -52,6 +55,9 @@ pub(crate) enum Step {
 impl Core {
     /// Delivers the next thing that the handler waits for, and only that.
     pub fn progress(&mut self) -> Step {
+        if let Some(run) = self.executions.take_refused() {
+            self.vm.set_aside(run);
+        }
         let waiting =
             || self.registry.entries.values().filter(|entry| entry.state == State::Waiting);
         let trees: Vec<Await> = waiting().map(|entry| entry.tree.clone()).collect();
@@ -63,24 +69,58 @@ impl Core {
             Ok(Progress::Ready) => {
                 let Self { vm, registry, .. } = self;
                 registry.wake(State::Woken, |tree| vm.is_over(tree));
+                self.executions.news();
                 Step::Poll
             }
             Ok(Progress::Cancelled) => {
                 self.registry.wake(State::Cancelled, |_| true);
+                self.executions.news();
                 Step::Poll
             }
             Ok(Progress::Execute(run)) => {
-                self.runs.insert(run, false);
-                self.registry.wake(State::Woken, |tree| {
-                    let mut found = false;
-                    tree.leaves(&mut |leaf| found |= leaf == run);
-                    found
-                });
-                Step::Poll
+                self.executions.add(run);
+                self.ask(run)
+            }
+            Ok(Progress::Executing) => {
+                let Self { vm, executions, .. } = self;
+                match executions.unsure(|run| vm.is_executing(run)) {
+                    Some(run) => self.ask(run),
+                    None => Step::WaitForSteps,
+                }
             }
             Ok(Progress::NeedInput) => Step::Wait,
+            Ok(Progress::Nothing) => Step::WaitForNothing,
             Ok(Progress::Suspended) | Err(Stopped) => Step::Over,
         }
+    }
+
+    /// Lets the handler be polled to find out whether it goes on with a run.
+    ///
+    /// What waits for it is woken and goes on waiting: to everything else nothing has happened.
+    fn ask(&mut self, run: Handle) -> Step {
+        self.executions.ask(run);
+        for entry in self.registry.entries.values().filter(|entry| entry.state == State::Waiting) {
+            let mut is_concerned = false;
+            entry.tree.leaves(&mut |leaf| is_concerned |= leaf == run);
+            if is_concerned {
+                entry.waker.wake_by_ref();
+            }
+        }
+        Step::Poll
+    }
+
+    /// Whether the closure of this run may be polled, which it is next.
+    pub fn go_on_with_run(&mut self, run: Handle) -> bool {
+        let is_handed_out = self.executions.go_on_with(run);
+        if is_handed_out {
+            self.vm.go_on_with(run);
+        }
+        is_handed_out
+    }
+
+    /// The closure of a run ended, or was dropped.
+    pub fn end_run(&mut self, run: Handle) {
+        self.executions.end(run);
     }
 
     /// Something that changes whenever the handler does something that replay would have to repeat.

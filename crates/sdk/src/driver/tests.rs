@@ -3,6 +3,7 @@
 //! Start with [`Peer`].
 
 mod concurrency;
+mod kept;
 mod misuse;
 mod recorded;
 
@@ -18,8 +19,8 @@ use futures_core::Stream;
 use reveille_protocol::{
     frame::{Frame, FrameDecoder, MessageType},
     message::{
-        ErrorMessage, InputCommand, Notification, OutputCommand, Start, Value, notification,
-        notification::Id, output_command,
+        ErrorMessage, InputCommand, Notification, OutputCommand, ProposeRunCompletionAck, Start,
+        Value, Void, notification, notification::Id, output_command,
     },
     version::ServiceProtocolVersion,
 };
@@ -182,6 +183,15 @@ fn completed(id: u32, text: &str) -> Frame {
 fn answered(signal: u32, text: &str) -> Frame {
     let value = Value { content: Bytes::copy_from_slice(text.as_bytes()) };
     notify(Id::SignalId(signal), notification::Result::Value(value))
+}
+
+fn ack(id: u32) -> Frame {
+    let ack = ProposeRunCompletionAck { completion_id: id };
+    Frame::message(MessageType::PROPOSE_RUN_COMPLETION_ACK, &ack)
+}
+
+fn cancel() -> Frame {
+    notify(Id::SignalId(1), notification::Result::Void(Void {}))
 }
 
 /// A handler with a plain context and no input to speak of, as an [`Enter`].

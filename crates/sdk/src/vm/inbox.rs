@@ -25,6 +25,8 @@ pub enum Run {
     Waiting,
     /// Its closure is being executed.
     Executing,
+    /// Its closure was to be executed, and the code does not go on with it for now.
+    SetAside,
     /// It was proposed; from v7 on the result is kept until the server has acknowledged it.
     Proposed(Option<Outcome>),
 }

@@ -24,8 +24,12 @@ pub enum Progress {
     Cancelled,
     /// The closure of this run is to be executed.
     Execute(Handle),
-    /// Only bytes of the server, or the end of an execution, lead any further.
+    /// Only bytes of the server lead any further.
     NeedInput,
+    /// As [`Progress::NeedInput`], or the end of an execution.
+    Executing,
+    /// Only runs are awaited that were set aside: none of it will come before something else does.
+    Nothing,
     /// Nothing will come on this stream: the attempt is over.
     Suspended,
 }
@@ -73,6 +77,11 @@ impl Vm {
             look = self.is_leaf(&awaited, &id);
         }
         if let Await::Node(_, children) = &mut awaited {
+            // Whoever waits for a run polls it.
+            children.retain(|child| !self.has_leaf(child, |run| matches!(run, Run::SetAside)));
+            if children.is_empty() {
+                return Ok(Progress::Nothing);
+            }
             children.push(Await::Single(self.cancel));
         }
         self.wait(&awaited)
@@ -108,12 +117,11 @@ impl Vm {
             self.unanswered(&awaited);
             return Err(Stopped);
         }
-        let mut is_executing = false;
         let mut next = None;
-        awaited.leaves(&mut |leaf| match self.run_of(leaf) {
-            Some(Run::Waiting) if next.is_none() => next = Some(leaf),
-            Some(Run::Executing) => is_executing = true,
-            _ => {}
+        awaited.leaves(&mut |leaf| {
+            if next.is_none() && matches!(self.run_of(leaf), Some(Run::Waiting)) {
+                next = Some(leaf);
+            }
         });
         if let Some(handle) = next {
             if let Id::CompletionId(id) = *self.id(handle) {
@@ -121,18 +129,24 @@ impl Vm {
             }
             return Ok(Progress::Execute(handle));
         }
-        if !self.input_closed {
-            self.tell(awaited);
-            return Ok(Progress::NeedInput);
+        if self.input_closed && !self.has_leaf(awaited, |run| matches!(run, Run::Executing)) {
+            self.suspend(awaited);
+            return Ok(Progress::Suspended);
         }
-        if is_executing {
-            return Ok(Progress::NeedInput);
+        if self.inbox.runs.values().any(|run| matches!(run, Run::Executing)) {
+            return Ok(Progress::Executing);
         }
-        self.suspend(awaited);
-        Ok(Progress::Suspended)
+        self.tell(awaited);
+        Ok(Progress::NeedInput)
     }
 
-    fn run_of(&self, handle: Handle) -> Option<&Run> {
+    fn has_leaf(&self, tree: &Await, is_meant: fn(&Run) -> bool) -> bool {
+        let mut found = false;
+        tree.leaves(&mut |leaf| found |= self.run_of(leaf).is_some_and(is_meant));
+        found
+    }
+
+    pub(super) fn run_of(&self, handle: Handle) -> Option<&Run> {
         match self.id(handle) {
             Id::CompletionId(id) => self.inbox.runs.get(id),
             _ => None,
@@ -155,10 +169,9 @@ impl Vm {
         self.close(Ended::Suspended);
     }
 
-    /// Tells the server what is awaited, unless it knows or runs are being executed.
+    /// Tells the server what is awaited, unless it knows.
     fn tell(&mut self, awaited: &Await) {
-        let is_executing = || self.inbox.runs.values().any(|run| matches!(run, Run::Executing));
-        if self.version < ServiceProtocolVersion::V7 || is_executing() {
+        if self.version < ServiceProtocolVersion::V7 {
             return;
         }
         let tree = awaited.to_wire(self.version, &|handle| self.id(handle).clone());

@@ -2,9 +2,10 @@
 //!
 //! - Owns: which run is to be executed, proposals, the decision whether a failed one is tried again.
 //! - Does not own: the execution of closures (the driver).
-//! - Invariant: a run is handed out once per attempt, and never while its completion is there.
+//! - Invariant: a run is handed out once per attempt, and never while its completion is there. One that was
+//!   set aside is neither waited for nor told.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use bytes::Bytes;
 use reveille_protocol::{
@@ -146,8 +147,32 @@ impl Vm {
     /// The code lost interest in a run that is being executed: the execution was dropped.
     pub fn abandon(&mut self, handle: Handle) {
         let Id::CompletionId(id) = *self.id(handle) else { return };
-        if matches!(self.inbox.runs.get(&id), Some(Run::Executing)) {
+        if matches!(self.inbox.runs.get(&id), Some(Run::Executing | Run::SetAside)) {
             self.inbox.runs.remove(&id);
+        }
+    }
+
+    /// Whether the closure of a run is being executed, as far as the code goes on with it.
+    pub fn is_executing(&self, handle: Handle) -> bool {
+        matches!(self.run_of(handle), Some(Run::Executing))
+    }
+
+    /// The code keeps a run that is being executed, and does not go on with it: it holds nothing up.
+    pub fn set_aside(&mut self, handle: Handle) {
+        self.exchange(handle, Run::Executing, Run::SetAside);
+    }
+
+    /// The code goes on with a run, if it was set aside.
+    pub fn go_on_with(&mut self, handle: Handle) {
+        self.exchange(handle, Run::SetAside, Run::Executing);
+    }
+
+    fn exchange(&mut self, handle: Handle, from: Run, to: Run) {
+        let Id::CompletionId(id) = *self.id(handle) else { return };
+        if let Some(run) = self.inbox.runs.get_mut(&id)
+            && mem::discriminant(run) == mem::discriminant(&from)
+        {
+            *run = to;
         }
     }
 

@@ -5,20 +5,11 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, join, select, stream::FuturesUnordered};
 use reveille_protocol::{
     frame::{Frame, MessageType},
-    message::{ProposeRunCompletionAck, SleepCommand, Void, notification, notification::Id},
+    message::{SleepCommand, Void, notification, notification::Id},
 };
 
-use super::{Enter, Peer, answered, completed, handler, names, notify};
+use super::{Enter, Peer, ack, answered, cancel, completed, handler, names, notify};
 use crate::{Context, Durable, HandlerError, TerminalError, all, all_settled, race};
-
-fn ack(id: u32) -> Frame {
-    let ack = ProposeRunCompletionAck { completion_id: id };
-    Frame::message(MessageType::PROPOSE_RUN_COMPLETION_ACK, &ack)
-}
-
-fn cancel() -> Frame {
-    notify(Id::SignalId(1), notification::Result::Void(Void {}))
-}
 
 fn slept(id: u32) -> Frame {
     notify(Id::CompletionId(id), notification::Result::Void(Void {}))

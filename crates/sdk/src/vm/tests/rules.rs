@@ -67,10 +67,10 @@ fn runs_are_answered_by_the_server() {
         let runs = [vm.run("a", site()).expect("a"), vm.run("b", site()).expect("b")];
         assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::Execute(runs[0])));
         assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::Execute(runs[1])));
-        assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::NeedInput));
+        assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::Executing));
         vm.propose(runs[1], Ok(Bytes::from_static(b"2"))).expect("a proposal");
         // Its own result is no news before the server has stored it.
-        assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::NeedInput));
+        assert_eq!(vm.progress(any_of(&runs), site()), Ok(Progress::Executing));
         let frames = written(&mut vm);
         assert_eq!(names(&frames), ["Run", "Run", "ProposeRunCompletion"]);
         assert_eq!(frames[2].ack_requested, version == Version::V7);
@@ -80,7 +80,7 @@ fn runs_are_answered_by_the_server() {
         assert_eq!(vm.take(runs[1]), Some(Outcome::Value(value("2"))));
         // The other one is executed, so that the attempt goes on although the request has ended.
         vm.push_eof();
-        assert_eq!(vm.progress(any_of(&runs[..1]), site()), Ok(Progress::NeedInput));
+        assert_eq!(vm.progress(any_of(&runs[..1]), site()), Ok(Progress::Executing));
         vm.propose(runs[0], Ok(Bytes::from_static(b"1"))).expect("a proposal");
         assert_eq!(vm.progress(any_of(&runs[..1]), site()), Ok(Progress::Suspended));
         let frames = written(&mut vm);

@@ -1,0 +1,170 @@
+//! Futures that a handler keeps without polling them: they hold nothing up, and are the same on replay.
+
+use std::{future::ready, time::Duration};
+
+use futures_util::{
+    StreamExt as _,
+    future::{Either, pending, select},
+    stream::FuturesUnordered,
+};
+use reveille_protocol::{
+    frame::{Frame, MessageType},
+    message::{AwaitingOn, Suspension, Void, notification, notification::Id},
+};
+use tokio::sync::Semaphore;
+
+use super::{Enter, Peer, ack, answered, cancel, handler, names, notify};
+use crate::{Durable, HandlerResult};
+
+/// A step that was polled beside something else, which ended first.
+const BY_REFERENCE: Enter = handler!(|ctx| {
+    let mut step = ctx.run("kept", pending::<HandlerResult<i32>>);
+    let Either::Right((first, _)) = select(&mut step, ctx.awakeable::<i32>().1).await else {
+        return Ok(0);
+    };
+    let second = ctx.awakeable::<i32>().1.await?;
+    drop(step);
+    Ok(first? + second)
+});
+
+/// A step that took too long: it is not among what is awaited any more.
+const BEHIND_A_TIMEOUT: Enter = handler!(|ctx| {
+    let mut step = ctx.run("kept", pending::<HandlerResult<i32>>);
+    let early = (&mut step).timeout(Duration::from_secs(1)).await;
+    assert!(early.is_err_and(|error| error.is_timeout()));
+    let (first, second) = (ctx.awakeable::<i32>().1, ctx.awakeable::<i32>().1);
+    let sum = second.await? + first.await?;
+    drop(step);
+    Ok(sum)
+});
+
+fn signals_of(frame: &Frame) -> (Vec<u32>, Vec<u32>) {
+    let tree = if frame.ty == MessageType::AWAITING_ON {
+        frame.decode::<AwaitingOn>().expect("a hint").awaiting_on
+    } else {
+        frame.decode::<Suspension>().expect("a suspension").awaiting_on
+    };
+    let tree = tree.expect("a tree");
+    assert!(tree.nested_futures.is_empty(), "{tree:?}");
+    (tree.waiting_completions, tree.waiting_signals)
+}
+
+/// Neither the hint nor the suspension mentions it, and both come.
+#[tokio::test]
+async fn kept_step_does_not_hold_up() {
+    let slept = notify(Id::CompletionId(2), notification::Result::Void(Void {}));
+    for (name, handler, news) in [
+        ("by reference", BY_REFERENCE, answered(17, "1")),
+        ("behind a timeout", BEHIND_A_TIMEOUT, slept),
+    ] {
+        for is_stopped in [false, true] {
+            let mut peer = Peer::replay(handler, &[]);
+            let frames = peer.written().await;
+            assert!(!names(&frames).contains(&"AwaitingOn"), "{name}: a step is executed");
+            peer.send(std::slice::from_ref(&news));
+            let frames = peer.written().await;
+            assert_eq!(names(&frames), ["AwaitingOn"], "{name}");
+            assert_eq!(signals_of(&frames[0]), (vec![], vec![18, 1]), "{name}");
+            if is_stopped {
+                peer.stopping.send(true).expect("an attempt");
+                assert!(peer.written().await.is_empty(), "{name}");
+            } else {
+                peer.close();
+                let frames = peer.written().await;
+                assert_eq!(names(&frames), ["Suspension"], "{name}");
+                assert_eq!(signals_of(&frames[0]), (vec![], vec![18, 1]), "{name}");
+            }
+            assert!(peer.attempt.is_finished(), "{name}");
+        }
+    }
+}
+
+/// It is awaited although its closure has not been polled since something else ended.
+#[tokio::test]
+async fn step_in_a_set_of_futures_is_awaited() {
+    static GATE: Semaphore = Semaphore::const_new(0);
+    let mut peer = Peer::replay(
+        handler!(|ctx| {
+            let step = |name| {
+                ctx.run(name, || async {
+                    GATE.acquire().await?.forget();
+                    Ok(1)
+                })
+            };
+            let steps = ["a", "b"].map(|name| step(name).into_boxed());
+            let mut all = FuturesUnordered::from_iter(steps);
+            all.push(ctx.awakeable::<i32>().1.into_boxed());
+            let mut sum = 0;
+            while let Some(number) = all.next().await {
+                sum += number?;
+            }
+            Ok(sum)
+        }),
+        &[],
+    );
+    assert_eq!(names(&peer.written().await), ["Run", "Run"]);
+    peer.send(&[answered(17, "5")]);
+    assert!(peer.written().await.is_empty());
+    GATE.add_permits(1);
+    assert_eq!(names(&peer.written().await), ["ProposeRunCompletion"]);
+    peer.close();
+    assert!(peer.written().await.is_empty());
+    GATE.add_permits(1);
+    assert_eq!(names(&peer.written().await), ["ProposeRunCompletion", "Suspension"]);
+}
+
+/// What was set aside goes on where it was, whether it was woken meanwhile or not.
+#[tokio::test]
+async fn kept_step_that_is_awaited_again_goes_on() {
+    static GATE: Semaphore = Semaphore::const_new(0);
+    const HANDLER: Enter = handler!(|ctx| {
+        let mut step = ctx.run("kept", || async {
+            GATE.acquire().await?.forget();
+            Ok(1)
+        });
+        let Either::Right((first, _)) = select(&mut step, ctx.awakeable::<i32>().1).await else {
+            return Ok(0);
+        };
+        let second = ctx.awakeable::<i32>().1.await?;
+        Ok(first? + second + step.await?)
+    });
+    for is_woken_early in [true, false] {
+        let mut peer = Peer::replay(HANDLER, &[]);
+        peer.send(&[answered(17, "10")]);
+        assert_eq!(names(&peer.written().await), ["Run", "AwaitingOn"]);
+        if is_woken_early {
+            GATE.add_permits(1);
+            assert!(peer.written().await.is_empty());
+        }
+        peer.send(&[answered(18, "100")]);
+        if !is_woken_early {
+            assert!(peer.written().await.is_empty());
+            GATE.add_permits(1);
+        }
+        assert_eq!(names(&peer.written().await), ["ProposeRunCompletion", "AwaitingOn"]);
+        peer.send(&[ack(1)]);
+        assert_eq!(peer.result().await, "111");
+    }
+}
+
+/// A step that is handed out and not polled is to a cancellation what it is on replay.
+#[tokio::test]
+async fn kept_step_hears_of_a_cancellation_as_on_replay() {
+    const HANDLER: Enter = handler!(|ctx| {
+        let mut step = ctx.run("kept", async || Ok(1));
+        let Either::Right(_) = select(&mut step, ready(())).await else {
+            return Ok((false, false));
+        };
+        let other = ctx.awakeable::<i32>().1.await;
+        let step = step.await;
+        let is_cancelled =
+            |result: crate::DurableResult<i32>| result.is_err_and(|error| error.is_cancelled());
+        Ok((is_cancelled(other), is_cancelled(step)))
+    });
+    let mut live = Peer::replay(HANDLER, &[]);
+    let run = live.written().await.swap_remove(0);
+    live.send(&[cancel()]);
+    let live = live.result().await;
+    let replay = Peer::replay(HANDLER, &[run, cancel()]).result().await;
+    assert_eq!((live.as_str(), replay.as_str()), ("[true,true]", "[true,true]"));
+}
