@@ -32,7 +32,8 @@ pub type DurableResult<T> = Result<T, TerminalError>;
 /// the attempt, with an explanation.
 ///
 /// When the invocation is cancelled, every durable future that is awaited at that moment ends with
-/// [a failure](TerminalError::is_cancelled). What it waited for goes on: it can be awaited again.
+/// [a failure](TerminalError::is_cancelled). What it waited for goes on: it can be awaited again. One that
+/// is only kept at that moment hears nothing.
 pub trait Durable: Future<Output = DurableResult<Self::Value>> + Unpin {
     /// What it gives.
     type Value;

@@ -33,7 +33,7 @@ enum State {
     Waiting,
     /// Its future was woken and has not been polled since.
     Woken,
-    /// As [`State::Woken`], by the cancellation of the invocation.
+    /// As [`State::Woken`], by the cancellation of the invocation just now.
     Cancelled,
 }
 
@@ -55,6 +55,7 @@ pub(crate) enum Step {
 impl Core {
     /// Delivers the next thing that the handler waits for, and only that.
     pub fn progress(&mut self) -> Step {
+        self.registry.forget_cancellation();
         if let Some(run) = self.executions.take_refused() {
             self.vm.set_aside(run);
         }
@@ -130,6 +131,17 @@ impl Core {
 }
 
 impl Registry {
+    /// What was not polled when the handler heard of a cancellation was not awaited: it never hears of it.
+    ///
+    /// Called when the handler has nothing more to go on with, so that it is the same on replay.
+    fn forget_cancellation(&mut self) {
+        for entry in self.entries.values_mut() {
+            if entry.state == State::Cancelled {
+                entry.state = State::Woken;
+            }
+        }
+    }
+
     fn wake(&mut self, state: State, is_concerned: impl Fn(&Await) -> bool) {
         for entry in self.entries.values_mut() {
             if entry.state == State::Waiting && is_concerned(&entry.tree) {

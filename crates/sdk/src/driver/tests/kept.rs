@@ -168,3 +168,58 @@ async fn kept_step_hears_of_a_cancellation_as_on_replay() {
     let replay = Peer::replay(HANDLER, &[run, cancel()]).result().await;
     assert_eq!((live.as_str(), replay.as_str()), ("[true,true]", "[true,true]"));
 }
+
+/// What was kept over a cancellation that the handler heard elsewhere is awaited afresh.
+#[tokio::test]
+async fn kept_future_does_not_hear_of_an_old_cancellation() {
+    const HANDLER: Enter = handler!(|ctx| {
+        let mut kept = ctx.awakeable::<i32>().1;
+        let Either::Right(_) = select(&mut kept, ctx.awakeable::<i32>().1).await else {
+            return Ok((false, 0));
+        };
+        let cancelled = ctx.awakeable::<i32>().1.await;
+        ctx.run("undo", async || Ok(())).await?;
+        Ok((cancelled.is_err_and(|error| error.is_cancelled()), kept.await?))
+    });
+    let mut live = Peer::replay(HANDLER, &[]);
+    live.written().await;
+    live.send(&[answered(18, "1")]);
+    live.written().await;
+    live.send(&[cancel()]);
+    let run = live.written().await.swap_remove(0);
+    assert_eq!(run.ty, MessageType::RUN_COMMAND);
+    live.send(&[ack(1)]);
+    assert_eq!(names(&live.written().await), ["AwaitingOn"]);
+    live.send(&[answered(17, "7")]);
+    assert_eq!(live.result().await, "[true,7]");
+    let undone = notify(Id::CompletionId(1), notification::Result::Void(Void {}));
+    let journal = [answered(18, "1"), cancel(), run, undone, answered(17, "7")];
+    assert_eq!(Peer::replay(HANDLER, &journal).result().await, "[true,7]");
+}
+
+/// A second cancellation is another one: what is awaited by then hears of it.
+#[tokio::test]
+async fn kept_future_hears_of_the_next_cancellation() {
+    const HANDLER: Enter = handler!(|ctx| {
+        let mut kept = ctx.awakeable::<i32>().1;
+        let Either::Right(_) = select(&mut kept, ctx.awakeable::<i32>().1).await else {
+            return Ok((false, false));
+        };
+        let first = ctx.awakeable::<i32>().1.await;
+        ctx.run("undo", async || Ok(())).await?;
+        let second = kept.await;
+        let is_cancelled =
+            |result: crate::DurableResult<i32>| result.is_err_and(|error| error.is_cancelled());
+        Ok((is_cancelled(first), is_cancelled(second)))
+    });
+    let mut live = Peer::replay(HANDLER, &[]);
+    live.send(&[answered(18, "1"), cancel()]);
+    let run = live.written().await.swap_remove(0);
+    live.send(&[ack(1)]);
+    assert_eq!(names(&live.written().await), ["AwaitingOn"]);
+    live.send(&[cancel()]);
+    assert_eq!(live.result().await, "[true,true]");
+    let undone = notify(Id::CompletionId(1), notification::Result::Void(Void {}));
+    let journal = [answered(18, "1"), cancel(), run, undone, cancel()];
+    assert_eq!(Peer::replay(HANDLER, &journal).result().await, "[true,true]");
+}
