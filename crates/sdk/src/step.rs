@@ -160,7 +160,7 @@ impl<'a, T: Encode + Decode> Run<'a, T> {
             Err(Ok(terminal)) => core.vm.propose(handle, Err(terminal.into_failure())),
             Err(Err(error)) => {
                 let limits = self.policy.as_ref().map(|policy| &policy.0);
-                core.vm.retry(handle, &self.name, error, elapsed, limits)
+                core.vm.retry(handle, error, elapsed, limits)
             }
         };
     }

@@ -33,10 +33,7 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    panic::Location,
-};
+use std::{collections::VecDeque, panic::Location};
 
 use bytes::Bytes;
 use reveille_protocol::{
@@ -75,6 +72,8 @@ struct Awaitable {
     /// In the words of users: `sleep`, `call`.
     what: &'static str,
     site: Site,
+    /// The command that it is the result of; awakeables and signals have none.
+    command: Option<RelatedCommand>,
 }
 
 /// What may be chosen.
@@ -130,8 +129,6 @@ pub struct Vm {
     /// The handle of the cancel signal; the first one.
     cancel: Handle,
     children: Children,
-    /// The command of each run, for errors about it.
-    run_indexes: HashMap<Handle, u32>,
     output: Output,
     input_closed: bool,
     commands_issued: u32,
@@ -150,7 +147,8 @@ impl Vm {
     #[track_caller]
     pub fn new(version: ServiceProtocolVersion, options: VmOptions) -> Self {
         let what = "cancellation";
-        let cancel = Awaitable { id: Id::SignalId(signal::CANCEL), what, site: Location::caller() };
+        let (id, site) = (Id::SignalId(signal::CANCEL), Location::caller());
+        let cancel = Awaitable { id, what, site, command: None };
         Self {
             version,
             options,
@@ -164,7 +162,6 @@ impl Vm {
             handles: vec![cancel],
             cancel: Handle(0),
             children: Children::default(),
-            run_indexes: HashMap::new(),
             output: Output::default(),
             input_closed: false,
             commands_issued: 0,
@@ -358,8 +355,13 @@ impl Vm {
         self.completion_ids
     }
 
+    /// Makes a handle of a completion of the command that was issued last, or of a signal.
     fn handle(&mut self, id: Id, what: &'static str, site: Site) -> Handle {
-        self.handles.push(Awaitable { id, what, site });
+        let command = match id {
+            Id::CompletionId(_) => self.current.clone(),
+            Id::SignalId(_) | Id::SignalName(_) => None,
+        };
+        self.handles.push(Awaitable { id, what, site, command });
         Handle(self.handles.len() - 1)
     }
 
@@ -389,12 +391,8 @@ impl Vm {
 
     /// Ends the attempt, since what was awaited cannot be understood.
     pub fn fail_at(&mut self, handle: Handle, message: &str) {
-        let Awaitable { what, site, .. } = &self.handles[handle.0];
+        let Awaitable { what, site, command, .. } = &self.handles[handle.0];
         let message = format!("the result of the {what} at {site} cannot be read: {message}");
-        self.fail(AttemptError::new(INTERNAL, message).about(self.current.clone()));
-    }
-
-    fn encoded_len_is_sane(message: &impl prost::Message) -> bool {
-        u32::try_from(message.encoded_len()).is_ok()
+        self.fail(AttemptError::new(INTERNAL, message).about(command.clone()));
     }
 }

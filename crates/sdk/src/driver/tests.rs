@@ -92,10 +92,19 @@ impl Peer {
 
     /// Starts with a journal of an input and these entries.
     fn replay(enter: Enter, entries: &[Frame]) -> Self {
+        Self::started(enter, entries, Start::default())
+    }
+
+    /// Starts with an empty journal, and state of which nothing is known.
+    fn partial(enter: Enter) -> Self {
+        Self::started(enter, &[], Start { partial_state: true, ..Start::default() })
+    }
+
+    fn started(enter: Enter, entries: &[Frame], start: Start) -> Self {
         let peer = Self::start(ServiceProtocolVersion::V7, enter);
         let known_entries = u32::try_from(entries.len() + 1).expect("few");
         let id = Bytes::from_static(b"id");
-        let start = Start { id, known_entries, ..Start::default() };
+        let start = Start { id, known_entries, ..start };
         peer.send(&[Frame::message(MessageType::START, &start)]);
         let value = Some(Value { content: Bytes::from_static(b"1") });
         let input = InputCommand { value, ..InputCommand::default() };
@@ -154,15 +163,23 @@ impl Peer {
 
     /// The message of the error, after so much time in which nothing else happens.
     async fn error_after(&mut self, time: Duration) -> String {
-        let mut frames = self.written().await;
+        let frames = self.written().await;
         tokio::time::advance(time).await;
+        self.error_in(frames).await.message
+    }
+
+    async fn error(&mut self) -> ErrorMessage {
+        self.error_in(Vec::new()).await
+    }
+
+    /// The error among these frames, or what follows them.
+    async fn error_in(&mut self, mut frames: Vec<Frame>) -> ErrorMessage {
         frames.extend(self.written().await);
         let error = frames.iter().find(|frame| frame.ty == MessageType::ERROR);
-        let error: ErrorMessage = match error {
+        match error {
             Some(frame) => frame.decode().expect("an error"),
             None => panic!("no error: {:?}", names(&frames)),
-        };
-        error.message
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Vm {
 
     /// Writes a message that is in the determinism table, its payload without copying it.
     pub(super) fn write<C: Command>(&mut self, mut command: C, ack: bool) -> Result<(), Stopped> {
-        if !Self::encoded_len_is_sane(&command) {
+        if u32::try_from(command.encoded_len()).is_err() {
             let message = format!("{} is longer than the 4 GiB of a frame", C::TYPE);
             self.fail(AttemptError::new(INTERNAL, message).about(self.current.clone()));
             return Err(Stopped);

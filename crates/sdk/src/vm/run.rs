@@ -19,7 +19,7 @@ use reveille_protocol::{
 
 use super::{
     AttemptError, Handle, Site, Stopped, Vm,
-    error::{INTERNAL, RelatedCommand},
+    error::INTERNAL,
     inbox::{Run, completion},
     output::{Payload, is_large},
 };
@@ -54,9 +54,7 @@ impl Vm {
         if !self.inbox.has_completion(id) {
             self.inbox.runs.insert(id, Run::Waiting);
         }
-        let handle = self.handle(Id::CompletionId(id), "run", site);
-        self.run_indexes.insert(handle, self.commands_issued - 1);
-        Ok(handle)
+        Ok(self.handle(Id::CompletionId(id), "run", site))
     }
 
     /// Proposes the result of a run that was executed; it is awaited as before.
@@ -94,13 +92,12 @@ impl Vm {
     pub fn retry(
         &mut self,
         handle: Handle,
-        name: &str,
         mut error: AttemptError,
         elapsed: Duration,
         limits: Option<&RetryLimits>,
     ) -> Result<(), Stopped> {
         self.check_open()?;
-        error.related = self.command_of_run(handle, name);
+        error.related = self.handles[handle.0].command.clone();
         let Some(limits) = limits else {
             self.fail(error);
             return Err(Stopped);
@@ -137,11 +134,6 @@ impl Vm {
         }
         let since = Duration::from_millis(self.start.duration_since_last_stored_entry);
         (retries.saturating_add(1), elapsed.saturating_add(since))
-    }
-
-    fn command_of_run(&self, handle: Handle, name: &str) -> Option<RelatedCommand> {
-        let index = self.run_indexes.get(&handle).copied()?;
-        Some(RelatedCommand { index, name: name.to_owned(), ty: MessageType::RUN_COMMAND })
     }
 
     /// The code lost interest in a run that is being executed: the execution was dropped.

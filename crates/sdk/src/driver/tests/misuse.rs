@@ -2,15 +2,36 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{FutureExt as _, select};
 use reveille_protocol::{
     frame::{Frame, MessageType},
-    message::{InputCommand, Start},
+    message::{InputCommand, Start, Value, notification, notification::Id},
     version::ServiceProtocolVersion,
 };
 
-use super::{Enter, Peer, handler, names};
-use crate::{HandlerError, RetryPolicy};
+use super::{Enter, Peer, answered, completed, handler, names, notify};
+use crate::{HandlerError, RetryPolicy, Target};
+
+/// A handler that does something else between the beginning of something and awaiting it.
+macro_rules! awaiting {
+    (|$ctx:ident| $future:expr) => {
+        awaiting!(crate::Context, |$ctx| $future)
+    };
+    ($context:ty, |$ctx:ident| $future:expr) => {
+        handler!($context, |$ctx, _input: i32| {
+            let future = $future;
+            $ctx.invocation::<()>("inv_1x").cancel();
+            future.await?;
+            Ok(())
+        })
+    };
+}
+
+fn signalled(name: &str, text: &'static str) -> Frame {
+    let value = Value { content: Bytes::from_static(text.as_bytes()) };
+    notify(Id::SignalName(name.to_owned()), notification::Result::Value(value))
+}
 
 /// What the handler does, and parts of the explanation.
 const TABLE: &[(&str, Enter, &[&str])] = &[
@@ -148,7 +169,7 @@ async fn channels_within_a_handler_are_admitted() {
         &[],
     );
     peer.written().await;
-    peer.send(&[super::answered(17, "5")]);
+    peer.send(&[answered(17, "5")]);
     assert_eq!(peer.result().await, "305");
 }
 
@@ -203,6 +224,46 @@ async fn undecodable_input_is_an_outcome() {
     assert!(result.starts_with("400 the input cannot be read: invalid type"), "{result}");
 }
 
+/// What cannot be read is told of what it is the result of, and not of what the handler did last.
+#[tokio::test]
+async fn unreadable_result_names_its_own_command() {
+    /// A handler, what it is answered, and the command of the error with its index.
+    type Row = (&'static str, Enter, Frame, Option<(u32, MessageType)>);
+    let table: [Row; 5] = [
+        ("awakeable", awaiting!(|ctx| ctx.awakeable::<i32>().1), answered(17, "no"), None),
+        ("signal", awaiting!(|ctx| ctx.signal::<i32>("go")), signalled("go", "no"), None),
+        (
+            "call",
+            awaiting!(|ctx| ctx.request::<i32>(Target::service("S", "h"), &1).call()),
+            completed(2, "no"),
+            Some((1, MessageType::CALL_COMMAND)),
+        ),
+        (
+            "attach",
+            awaiting!(|ctx| ctx.invocation::<i32>("inv_1x").attach()),
+            completed(1, "no"),
+            Some((1, MessageType::ATTACH_INVOCATION_COMMAND)),
+        ),
+        (
+            "state",
+            awaiting!(crate::ObjectContext, |ctx| ctx.get::<i32>("k")),
+            completed(1, "no"),
+            Some((1, MessageType::GET_LAZY_STATE_COMMAND)),
+        ),
+    ];
+    for (what, handler, answer, expected) in table {
+        let mut peer = Peer::partial(handler);
+        peer.written().await;
+        peer.send(&[answer]);
+        let error = peer.error().await;
+        let start = format!("the result of the {what} at ");
+        assert!(error.message.starts_with(&start), "{}", error.message);
+        let index = error.related_command_index;
+        let ty = error.related_command_type.map(|ty| MessageType(ty as u16));
+        assert_eq!(index.zip(ty), expected, "{what}");
+    }
+}
+
 /// What only waits breaks off, and a step is executed to its end.
 #[tokio::test]
 async fn stopping_waits_for_steps_alone() {
@@ -239,7 +300,7 @@ async fn scopes_are_known_from_v7_on() {
         [(ServiceProtocolVersion::V6, "null"), (ServiceProtocolVersion::V7, "\"tenant\"")]
     {
         let mut peer = Peer::start(version, handler);
-        let (id, scope) = (bytes::Bytes::from_static(b"id"), Some("tenant".to_owned()));
+        let (id, scope) = (Bytes::from_static(b"id"), Some("tenant".to_owned()));
         let start = Start { id, scope, known_entries: 1, ..Start::default() };
         let input = Frame::message(MessageType::INPUT_COMMAND, &InputCommand::default());
         peer.send(&[Frame::message(MessageType::START, &start), input]);

@@ -124,7 +124,7 @@ fn retried(retries: u32, is_replayed: bool, limits: Option<RetryLimits>) -> Vm {
     vm.progress(any_of(&[run]), site()).expect("to be executed");
     let error = Vm::internal("transient");
     // Stopped or proposed: the frames tell.
-    let _ = vm.retry(run, "flaky", error, Duration::from_millis(10), limits.as_ref());
+    let _ = vm.retry(run, error, Duration::from_millis(10), limits.as_ref());
     vm
 }
 
@@ -249,7 +249,7 @@ fn versions_are_respected() {
                 on_exhausted: OnExhausted::Pause,
             };
             let run = vm.run("r", site())?;
-            vm.retry(run, "r", Vm::internal("m"), Duration::ZERO, Some(&limits))?;
+            vm.retry(run, Vm::internal("m"), Duration::ZERO, Some(&limits))?;
             Ok(())
         }),
     ];
