@@ -6,6 +6,7 @@ mod concurrency;
 mod kept;
 mod misuse;
 mod recorded;
+mod user_code;
 
 use std::{
     pin::Pin,

@@ -2,6 +2,7 @@
 //!
 //! Start with [`Script`].
 
+mod cancellation;
 mod commands;
 mod rules;
 
@@ -17,7 +18,7 @@ use reveille_protocol::{
     version::ServiceProtocolVersion,
 };
 
-use super::{Outcome, Site, Vm, VmOptions};
+use super::{Await, Handle, Outcome, Site, Vm, VmOptions};
 
 const VERSIONS: [ServiceProtocolVersion; 3] =
     [ServiceProtocolVersion::V5, ServiceProtocolVersion::V6, ServiceProtocolVersion::V7];
@@ -138,6 +139,10 @@ fn future(node: &Future) -> String {
     let nested = node.nested_futures.iter().map(future);
     let parts: Vec<_> = completions.chain(signals).chain(named).chain(nested).collect();
     format!("{name}({})", parts.join(" "))
+}
+
+fn any_of(handles: &[Handle]) -> Vec<Await> {
+    handles.iter().copied().map(Await::Single).collect()
 }
 
 fn error(vm: &mut Vm) -> ErrorMessage {

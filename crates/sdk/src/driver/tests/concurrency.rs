@@ -7,9 +7,10 @@ use reveille_protocol::{
     frame::{Frame, MessageType},
     message::{SleepCommand, Void, notification, notification::Id},
 };
+use tokio::sync::Semaphore;
 
 use super::{Enter, Peer, ack, answered, cancel, completed, handler, names, notify};
-use crate::{Context, Durable, HandlerError, TerminalError, all, all_settled, race};
+use crate::{Context, Durable, HandlerError, TerminalError, all, all_settled, any, race};
 
 fn slept(id: u32) -> Frame {
     notify(Id::CompletionId(id), notification::Result::Void(Void {}))
@@ -153,6 +154,44 @@ async fn branches_are_recorded_in_the_order_of_their_results() {
     let results = [completed(1, "2"), completed(2, "1")];
     let mut replay = Peer::replay(BRANCHES, &[journal, results.to_vec()].concat());
     assert_eq!(replay.result().await, "[1,2]");
+}
+
+/// Not with the failure that came last: on replay no step makes the handler look at each of them.
+#[tokio::test]
+async fn any_of_failures_ends_with_that_of_the_last_future() {
+    static GATE: Semaphore = Semaphore::const_new(0);
+    const HANDLER: Enter = handler!(|ctx| {
+        let three = (0..3).map(|_| ctx.awakeable::<i32>().1);
+        let step = ctx.run("step", async || {
+            for _ in 0..2 {
+                GATE.acquire().await?.forget();
+            }
+            Ok(())
+        });
+        let (first, step) = join!(any(three), step);
+        step?;
+        Ok(first.map_err(|error| error.message().to_owned()).unwrap_err())
+    });
+    let failed = |signal: u32| {
+        let failure = TerminalError::new(format!("failure {signal}")).into_failure();
+        notify(Id::SignalId(signal), notification::Result::Failure(failure))
+    };
+    for order in [[17, 18, 19], [19, 18, 17], [18, 19, 17]] {
+        let failures = order.map(failed);
+        let mut live = Peer::replay(HANDLER, &[]);
+        let run = live.written().await.swap_remove(0);
+        for failure in &failures[..2] {
+            live.send(std::slice::from_ref(failure));
+            live.written().await;
+            GATE.add_permits(1);
+            live.written().await;
+        }
+        live.send(&[failures[2].clone(), ack(1)]);
+        assert_eq!(live.result().await, "\"failure 19\"", "{order:?}");
+        let done = notify(Id::CompletionId(1), notification::Result::Void(Void {}));
+        let journal = [&[run][..], &failures, &[done]].concat();
+        assert_eq!(Peer::replay(HANDLER, &journal).result().await, "\"failure 19\"", "{order:?}");
+    }
 }
 
 /// Two closures run at the same time, each waiting for the other.

@@ -6,7 +6,9 @@ use reveille_protocol::{
     message::{Failure, StateKeys, Void, notification::Id},
 };
 
-use super::{Script, VERSIONS, completed, error, names, notify, push, site, tree, value, written};
+use super::{
+    Script, VERSIONS, any_of, completed, error, names, notify, push, site, tree, value, written,
+};
 use crate::vm::{
     Await, CallRequest, Combinator, Handle, Outcome, Progress, SendRequest, Status, Stopped, Vm,
     VmOptions,
@@ -111,10 +113,6 @@ fn commands() -> Vec<Row> {
 /// A marker behind the command under test, so that it does not end the replay.
 fn marker(vm: &mut Vm) -> Result<(), Stopped> {
     vm.set_state("marker", Bytes::new(), site())
-}
-
-fn any_of(handles: &[Handle]) -> Vec<Await> {
-    handles.iter().copied().map(Await::Single).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Rules that span commands: order, runs and their retries, cancellation, versions, violations.
+//! Rules that span commands: order, runs and their retries, versions, violations.
 
 use std::time::Duration;
 
@@ -12,19 +12,12 @@ use reveille_protocol::{
     version::ServiceProtocolVersion as Version,
 };
 
-use super::{Script, VERSIONS, completed, error, names, notify, push, site, tree, value, written};
-use crate::vm::{
-    Await, CallRequest, Ended, Handle, OnExhausted, Outcome, Progress, RetryLimits, Status,
-    Stopped, Vm, VmOptions,
+use super::{
+    Script, VERSIONS, any_of, completed, error, names, notify, push, site, tree, value, written,
 };
-
-fn cancel_signal() -> Frame {
-    notify(Id::SignalId(1), Outcome::Void(Void {}))
-}
-
-fn any_of(handles: &[Handle]) -> Vec<Await> {
-    handles.iter().copied().map(Await::Single).collect()
-}
+use crate::vm::{
+    CallRequest, Ended, OnExhausted, Outcome, Progress, RetryLimits, Status, Stopped, Vm, VmOptions,
+};
 
 fn ack(id: u32) -> Frame {
     let ack = ProposeRunCompletionAck { completion_id: id };
@@ -176,39 +169,6 @@ fn retries_of_runs() {
         };
         assert_eq!(actual.replace("true", "failure"), expected, "{retries} {limits:?}");
     }
-}
-
-#[test]
-fn cancellation_reaches_children() {
-    let call = |vm: &mut Vm| {
-        let request =
-            CallRequest { service: "S".into(), handler: "h".into(), ..CallRequest::default() };
-        vm.call(request, site()).expect("a call")
-    };
-    let id =
-        |id: u32, text: &str| notify(Id::CompletionId(id), Outcome::InvocationId(text.to_owned()));
-    let mut vm = Script::new(Version::V7).vm();
-    let (first_id, _) = call(&mut vm);
-    let (_, second) = call(&mut vm);
-    push(&mut vm, &[id(1, "inv_1a")]);
-    assert_eq!(vm.progress(any_of(&[first_id]), site()), Ok(Progress::Ready));
-    assert_eq!(vm.take(first_id), Some(Outcome::InvocationId("inv_1a".into())));
-    push(&mut vm, &[cancel_signal()]);
-    // The id of the second one is awaited alone.
-    assert_eq!(vm.progress(any_of(&[second]), site()), Ok(Progress::NeedInput));
-    assert_eq!(tree(written(&mut vm).last().expect("a hint")), "race(3)");
-    push(&mut vm, &[completed(4, "result"), id(3, "inv_1b")]);
-    assert_eq!(vm.progress(any_of(&[second]), site()), Ok(Progress::Cancelled));
-    assert_eq!(names(&written(&mut vm)), ["SendSignal", "SendSignal"]);
-    // What was awaited goes on: its result has been here all the time.
-    assert_eq!(vm.progress(any_of(&[second]), site()), Ok(Progress::Ready));
-    // The next cancellation reaches nobody.
-    push(&mut vm, &[cancel_signal()]);
-    let sleep = vm.sleep(1, site()).expect("a sleep");
-    assert_eq!(vm.progress(any_of(&[sleep]), site()), Ok(Progress::Cancelled));
-    assert_eq!(names(&written(&mut vm)), ["Sleep"]);
-    vm.push_eof();
-    assert_eq!(vm.progress(any_of(&[sleep]), site()), Ok(Progress::Suspended));
 }
 
 #[test]
