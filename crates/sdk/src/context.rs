@@ -33,7 +33,7 @@ use crate::{
     error::{HandlerResult, TerminalError},
     payload::{Decode, Encode},
     random::Random,
-    request::{Caller, Invocation, Request, Target},
+    request::{Caller, Invocation, Lookup, Request, Target},
     step::Run,
 };
 
@@ -200,6 +200,39 @@ impl Context {
     /// Returns another invocation by its id, to attach to, to cancel, or to send signals to.
     pub fn invocation<O>(&self, id: impl Into<String>) -> Invocation<O> {
         Invocation::new(&self.attempt, id.into())
+    }
+
+    /// Looks up the run of a workflow by its key, to await its result or to get it.
+    ///
+    /// ```
+    /// # use reveille::{Context, HandlerResult};
+    /// async fn outcome(ctx: &Context, user: &str) -> HandlerResult<Option<String>> {
+    ///     Ok(ctx.workflow_run("Signup", user).output().await?)
+    /// }
+    /// ```
+    pub fn workflow_run<O>(
+        &self,
+        workflow: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Lookup<O> {
+        Lookup::run(&self.attempt, workflow.into(), key.into())
+    }
+
+    /// Looks up the invocation of a request with this idempotency key, to await its result or to get it.
+    ///
+    /// ```
+    /// # use reveille::{Context, HandlerResult, Target};
+    /// async fn parcel(ctx: &Context, order: u32) -> HandlerResult<String> {
+    ///     let target = Target::service("Shop", "order");
+    ///     Ok(ctx.idempotent_invocation(target, format!("order-{order}")).attach().await?)
+    /// }
+    /// ```
+    pub fn idempotent_invocation<O>(
+        &self,
+        target: Target,
+        idempotency_key: impl Into<String>,
+    ) -> Lookup<O> {
+        Lookup::request(&self.attempt, target, idempotency_key.into())
     }
 
     /// Prepares a request to a handler by its name, without a typed client.

@@ -41,6 +41,6 @@ pub use endpoint::{Endpoint, EndpointBuilder, EndpointError, ProtocolMode};
 pub use error::{BoxError, HandlerError, HandlerResult, TerminalError};
 pub use options::{InvocationRetry, Options};
 pub use random::Random;
-pub use request::{Call, Caller, Invocation, Request, Sent, Target};
+pub use request::{Call, Caller, Invocation, Lookup, Request, Sent, Target};
 pub use reveille_macros::{object, service, workflow};
 pub use step::{RetryPolicy, Run};

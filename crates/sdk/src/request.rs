@@ -1,6 +1,6 @@
 //! Requests to other handlers, and invocations as seen from a handler.
 //!
-//! - Owns: [`Target`], [`Caller`], [`Request`], [`Call`], [`Sent`], [`Invocation`].
+//! - Owns: [`Target`], [`Caller`], [`Request`], [`Call`], [`Sent`], [`Invocation`], [`Lookup`].
 //! - Does not own: the typed clients, which the macros generate on top of these.
 //! - Invariant: a request is made where `call` or `send` stands, not where its result is awaited.
 
@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use reveille_protocol::message::{IdempotentRequestTarget, WorkflowTarget};
+
 use crate::{
     attempt::{Attempt, Registration},
     durable::{
@@ -20,7 +22,7 @@ use crate::{
     },
     error::TerminalError,
     payload::{Decode, Encode},
-    vm::{Await, CallRequest, Handle, SendRequest, Site, Vm},
+    vm::{Await, CallRequest, Handle, InvocationTarget, SendRequest, Site, Vm},
 };
 
 /// Names a handler, and the key of its object or workflow.
@@ -267,19 +269,94 @@ impl<O> Invocation<O> {
 }
 
 impl<O: Decode> Invocation<O> {
-    /// Awaits its result.
+    /// Awaits its result; fails with code 404 when it is not known, or not any more.
     #[track_caller]
     pub fn attach(&self) -> DurableFuture<O> {
-        let site = Location::caller();
-        let handle = self.attempt.syscall(site, |vm| vm.attach(&self.id, site));
-        DurableFuture::new(&self.attempt, handle, read_value, site)
+        attach(&self.attempt, self.target(), Location::caller())
     }
 
-    /// Gives its result if it has one by now.
+    /// Gives its result if it has one by now; fails with code 404 when it is not known, or not any more.
     #[track_caller]
     pub fn output(&self) -> DurableFuture<Option<O>> {
-        let site = Location::caller();
-        let handle = self.attempt.syscall(site, |vm| vm.invocation_output(&self.id, site));
-        DurableFuture::new(&self.attempt, handle, read_option, site)
+        output(&self.attempt, self.target(), Location::caller())
     }
+
+    fn target(&self) -> InvocationTarget {
+        InvocationTarget::InvocationId(self.id.clone())
+    }
+}
+
+/// Another invocation, by what it was requested with, with a result of type `O`.
+///
+/// For those whose id is not at hand; made by [`crate::Context::workflow_run`] and
+/// [`crate::Context::idempotent_invocation`]. Nothing is begun by that.
+pub struct Lookup<O> {
+    attempt: Arc<Attempt>,
+    target: InvocationTarget,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<O> Lookup<O> {
+    pub(crate) fn run(attempt: &Arc<Attempt>, workflow: String, key: String) -> Self {
+        let target = WorkflowTarget { workflow_name: workflow, workflow_key: key, scope: None };
+        let target = InvocationTarget::WorkflowTarget(target);
+        Self { attempt: attempt.clone(), target, output: PhantomData }
+    }
+
+    pub(crate) fn request(attempt: &Arc<Attempt>, target: Target, idempotency_key: String) -> Self {
+        let Target { service, handler, key } = target;
+        let target = InvocationTarget::IdempotentRequestTarget(IdempotentRequestTarget {
+            service_name: service,
+            service_key: key,
+            handler_name: handler,
+            idempotency_key,
+            scope: None,
+        });
+        Self { attempt: attempt.clone(), target, output: PhantomData }
+    }
+
+    /// Looks within a scope, if it was requested with one. It must not be empty.
+    ///
+    /// Needs version 7 of the service protocol; with an older server the attempt fails.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        match &mut self.target {
+            InvocationTarget::WorkflowTarget(target) => target.scope = Some(scope.into()),
+            InvocationTarget::IdempotentRequestTarget(target) => target.scope = Some(scope.into()),
+            InvocationTarget::InvocationId(_) => {}
+        }
+        self
+    }
+}
+
+impl<O: Decode> Lookup<O> {
+    /// Awaits its result; fails with code 404 when there is no such invocation, or not any more.
+    #[track_caller]
+    pub fn attach(&self) -> DurableFuture<O> {
+        attach(&self.attempt, self.target.clone(), Location::caller())
+    }
+
+    /// Gives its result if it has one by now; fails with code 404 when there is no such invocation, or not
+    /// any more.
+    #[track_caller]
+    pub fn output(&self) -> DurableFuture<Option<O>> {
+        output(&self.attempt, self.target.clone(), Location::caller())
+    }
+}
+
+fn attach<O: Decode>(
+    attempt: &Arc<Attempt>,
+    target: InvocationTarget,
+    site: Site,
+) -> DurableFuture<O> {
+    let handle = attempt.syscall(site, |vm| vm.attach(target, site));
+    DurableFuture::new(attempt, handle, read_value, site)
+}
+
+fn output<O: Decode>(
+    attempt: &Arc<Attempt>,
+    target: InvocationTarget,
+    site: Site,
+) -> DurableFuture<Option<O>> {
+    let handle = attempt.syscall(site, |vm| vm.invocation_output(target, site));
+    DurableFuture::new(attempt, handle, read_option, site)
 }

@@ -49,7 +49,7 @@ pub use self::{
     inbox::Outcome,
     progress::Progress,
     run::{OnExhausted, RetryLimits},
-    syscall::{CallRequest, SendRequest},
+    syscall::{CallRequest, InvocationTarget, SendRequest},
 };
 use self::{
     error::{INTERNAL, PROTOCOL_VIOLATION, RelatedCommand},

@@ -12,7 +12,7 @@ use reveille_protocol::{
         AttachInvocationCommand, CallCommand, CompleteAwakeableCommand, CompletePromiseCommand,
         End, Failure, GetInvocationOutputCommand, GetPromiseCommand, Header, OneWayCallCommand,
         OutputCommand, PeekPromiseCommand, SendSignalCommand, SleepCommand, Value, Void,
-        attach_invocation_command::Target, complete_awakeable_command, complete_promise_command,
+        attach_invocation_command, complete_awakeable_command, complete_promise_command,
         notification::Id, output_command, send_signal_command,
     },
     signal,
@@ -23,6 +23,9 @@ use super::{
     AttemptError, Ended, Handle, Site, Stopped, Vm,
     error::{INTERNAL, UNSUPPORTED},
 };
+
+/// Which invocation to attach to.
+pub use attach_invocation_command::Target as InvocationTarget;
 
 /// A request to another handler.
 #[derive(Clone, Debug, Default)]
@@ -223,19 +226,23 @@ impl Vm {
     }
 
     /// Waits for the result of another invocation.
-    pub fn attach(&mut self, invocation_id: &str, site: Site) -> Result<Handle, Stopped> {
+    pub fn attach(&mut self, target: InvocationTarget, site: Site) -> Result<Handle, Stopped> {
+        self.check_target(&target)?;
         let id = self.next_completion_id();
-        let target = Some(Target::InvocationId(invocation_id.to_owned()));
-        let name = String::new();
+        let (target, name) = (Some(target), String::new());
         self.issue(AttachInvocationCommand { target, result_completion_id: id, name }, site)?;
         Ok(self.handle(Id::CompletionId(id), "attach", site))
     }
 
     /// Reads the result of another invocation: void while it has none.
-    pub fn invocation_output(&mut self, target: &str, site: Site) -> Result<Handle, Stopped> {
+    pub fn invocation_output(
+        &mut self,
+        target: InvocationTarget,
+        site: Site,
+    ) -> Result<Handle, Stopped> {
+        self.check_target(&target)?;
         let id = self.next_completion_id();
-        let target = Some(Target::InvocationId(target.to_owned()));
-        let name = String::new();
+        let (target, name) = (Some(target), String::new());
         self.issue(GetInvocationOutputCommand { target, result_completion_id: id, name }, site)?;
         Ok(self.handle(Id::CompletionId(id), "output of an invocation", site))
     }
@@ -268,13 +275,34 @@ impl Vm {
 
     fn check_request(&mut self, request: &CallRequest) -> Result<(), Stopped> {
         let CallRequest { idempotency_key, scope, limit_key, .. } = request;
+        self.check_names(idempotency_key.as_deref(), scope.as_deref(), limit_key.as_deref())
+    }
+
+    fn check_target(&mut self, target: &InvocationTarget) -> Result<(), Stopped> {
+        match target {
+            InvocationTarget::InvocationId(_) => Ok(()),
+            InvocationTarget::WorkflowTarget(workflow) => {
+                self.check_names(None, workflow.scope.as_deref(), None)
+            }
+            InvocationTarget::IdempotentRequestTarget(request) => {
+                self.check_names(Some(&request.idempotency_key), request.scope.as_deref(), None)
+            }
+        }
+    }
+
+    fn check_names(
+        &mut self,
+        idempotency_key: Option<&str>,
+        scope: Option<&str>,
+        limit_key: Option<&str>,
+    ) -> Result<(), Stopped> {
         if scope.is_some() || limit_key.is_some() {
             self.need(ServiceProtocolVersion::V7, "a scope or a limit key")?;
         }
         let empty =
             [("idempotency key", idempotency_key), ("scope", scope), ("limit key", limit_key)]
                 .into_iter()
-                .find(|(_, text)| text.as_ref().is_some_and(String::is_empty));
+                .find(|(_, text)| text.is_some_and(str::is_empty));
         let message = match empty {
             Some((what, _)) => format!("the {what} of a request is empty: leave it out instead"),
             None if limit_key.is_some() && scope.is_none() => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reveille::{Context, HandlerResult};
+use reveille::{Context, HandlerResult, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -68,6 +68,15 @@ impl Caller {
 
     async fn attach(&self, ctx: &Context, invocation: String) -> HandlerResult<Value> {
         Ok(ctx.invocation(invocation).attach().await?)
+    }
+
+    /// Awaits the run of a review and a booking by this name, neither of which it began.
+    #[handler(name = "attachByRequest")]
+    async fn attach_by_request(&self, ctx: &Context, name: String) -> HandlerResult<[Value; 2]> {
+        let run = ctx.workflow_run::<Value>("reviewWorkflow", &*name).attach();
+        let account = Target::keyed("account", &*name, "add");
+        let booked = ctx.idempotent_invocation::<Value>(account, name).attach();
+        Ok([run.await?, booked.await?])
     }
 
     /// Starts an approval, loses patience, and cancels it.

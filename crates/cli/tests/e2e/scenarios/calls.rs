@@ -16,6 +16,7 @@ scenarios![
     repeated_call_with_a_key_gets_the_result,
     attach_to_a_waiting_invocation,
     attach_to_nothing_fails,
+    attach_by_what_was_requested,
     child_outlives_its_starter,
     failure_of_a_callee_arrives_as_thrown,
     payout_books_once,
@@ -72,6 +73,16 @@ async fn attach_to_nothing_fails(cluster: Arc<Cluster>) {
     let unknown = format!("inv_1{}", "0".repeat(33));
     let failure = cluster.call("caller/attach", unknown).await.expect(404).json();
     assert_eq!(failure["message"], "not found");
+}
+
+async fn attach_by_what_was_requested(cluster: Arc<Cluster>) {
+    let booking = cluster.ingress.post("/restate/call/account/by-request/add").json(3);
+    booking.header("idempotency-key", "by-request").send().await.expect(200);
+    cluster.ask("reviewWorkflow/by-request/run", "by-request").await;
+    let attached = cluster.call_later("caller/attachByRequest", "by-request");
+    cluster.call("reviewWorkflow/by-request/submitReview", "fine").await.expect(200);
+    let attached = attached.await.expect("attach ends").expect(200).json();
+    assert_eq!(attached, json!(["by-request: fine", 3]));
 }
 
 async fn child_outlives_its_starter(cluster: Arc<Cluster>) {

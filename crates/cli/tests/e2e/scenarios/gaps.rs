@@ -6,11 +6,19 @@
 use crate::harness::{Scenario, Sdk};
 
 /// SDK, the end of the scenario's path, and what the SDK lacks.
-const GAPS: &[(Sdk, &str, &str)] = &[(
-    Sdk::Python,
-    "approval::rejected_by_a_handler_with_metadata",
-    "`reject_awakeable` takes a message and a code",
-)];
+const GAPS: &[(Sdk, &str, &str)] = &[
+    (
+        Sdk::Python,
+        "approval::rejected_by_a_handler_with_metadata",
+        "`reject_awakeable` takes a message and a code",
+    ),
+    (Sdk::TypeScript, BY_REQUEST, ATTACHES_BY_ID),
+    (Sdk::Python, BY_REQUEST, ATTACHES_BY_ID),
+    (Sdk::Rust, BY_REQUEST, ATTACHES_BY_ID),
+];
+
+const BY_REQUEST: &str = "calls::attach_by_what_was_requested";
+const ATTACHES_BY_ID: &str = "handlers attach by invocation id only";
 
 /// Removes what `sdk` cannot tell.
 pub fn without(sdk: Sdk, scenarios: Vec<Scenario>) -> Vec<Scenario> {

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use reveille_protocol::{
     frame::{Frame, MessageType},
-    message::{Failure, StateKeys, Void, notification::Id},
+    message::{
+        Failure, IdempotentRequestTarget, StateKeys, Void, WorkflowTarget, notification::Id,
+    },
 };
 
 use super::{
     Script, VERSIONS, any_of, completed, error, names, notify, push, site, tree, value, written,
 };
 use crate::vm::{
-    Await, CallRequest, Combinator, Handle, Outcome, Progress, SendRequest, Status, Stopped, Vm,
-    VmOptions,
+    Await, CallRequest, Combinator, Handle, InvocationTarget, Outcome, Progress, SendRequest,
+    Status, Stopped, Vm, VmOptions,
 };
 
 type Issue = fn(&mut Vm) -> Result<Vec<Handle>, Stopped>;
@@ -44,6 +46,25 @@ fn request() -> CallRequest {
 
 fn failure() -> Failure {
     Failure { code: 500, message: "bad".into(), metadata: Vec::new() }
+}
+
+fn by_id() -> InvocationTarget {
+    InvocationTarget::InvocationId("inv_1t".into())
+}
+
+fn by_workflow() -> InvocationTarget {
+    let (workflow_name, workflow_key) = ("Wf".into(), "k".into());
+    InvocationTarget::WorkflowTarget(WorkflowTarget { workflow_name, workflow_key, scope: None })
+}
+
+fn by_request() -> InvocationTarget {
+    InvocationTarget::IdempotentRequestTarget(IdempotentRequestTarget {
+        service_name: "S".into(),
+        service_key: Some("k".into()),
+        handler_name: "h".into(),
+        idempotency_key: "ik".into(),
+        scope: None,
+    })
 }
 
 /// A large payload, which is written as a segment of its own.
@@ -88,8 +109,20 @@ fn commands() -> Vec<Row> {
             &[],
         ),
         row("Run", |vm| Ok(vec![vm.run("side", site())?]), &[1]),
-        row("AttachInvocation", |vm| Ok(vec![vm.attach("inv_1x", site())?]), &[1]),
-        row("GetInvocationOutput", |vm| Ok(vec![vm.invocation_output("inv_1x", site())?]), &[1]),
+        row("AttachInvocation", |vm| Ok(vec![vm.attach(by_id(), site())?]), &[1]),
+        row("AttachInvocation", |vm| Ok(vec![vm.attach(by_workflow(), site())?]), &[1]),
+        row("AttachInvocation", |vm| Ok(vec![vm.attach(by_request(), site())?]), &[1]),
+        row("GetInvocationOutput", |vm| Ok(vec![vm.invocation_output(by_id(), site())?]), &[1]),
+        row(
+            "GetInvocationOutput",
+            |vm| Ok(vec![vm.invocation_output(by_workflow(), site())?]),
+            &[1],
+        ),
+        row(
+            "GetInvocationOutput",
+            |vm| Ok(vec![vm.invocation_output(by_request(), site())?]),
+            &[1],
+        ),
         row(
             "CompleteAwakeable",
             |vm| vm.complete_awakeable("sign_1ABC", Ok(large()), site()).map(|()| vec![]),
@@ -317,5 +350,24 @@ fn trees() {
             _ => tree(&last),
         };
         assert_eq!(actual, expected, "{combinator:?}");
+    }
+}
+
+/// As the examples of the protocol have them.
+#[test]
+fn targets_of_attaching_are_written() {
+    let table = [
+        (by_id(), "0a06696e765f3174"),
+        (by_workflow(), "22070a02576612016b"),
+        (by_request(), "1a0d0a015312016b1a01682202696b"),
+    ];
+    for (target, expected) in table {
+        let mut vm = Script::new(VERSIONS[0]).vm();
+        vm.attach(target.clone(), site()).expect("a command");
+        vm.invocation_output(target, site()).expect("a command");
+        for (frame, id) in written(&mut vm).iter().zip(["5801", "5802"]) {
+            let hex: String = frame.payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, [expected, id].concat(), "{}", frame.ty);
+        }
     }
 }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use reveille_protocol::{
     frame::{Frame, MessageType},
     message::{
-        Failure, FailureMetadata, ProposeRunCompletion, ProposeRunCompletionAck, RunCommand, Start,
-        Void, notification::Id,
+        Failure, FailureMetadata, IdempotentRequestTarget, ProposeRunCompletion,
+        ProposeRunCompletionAck, RunCommand, Start, Void, WorkflowTarget, notification::Id,
     },
     version::ServiceProtocolVersion as Version,
 };
@@ -16,7 +16,8 @@ use super::{
     Script, VERSIONS, any_of, completed, error, names, notify, push, site, tree, value, written,
 };
 use crate::vm::{
-    CallRequest, Ended, OnExhausted, Outcome, Progress, RetryLimits, Status, Stopped, Vm, VmOptions,
+    CallRequest, Ended, InvocationTarget, OnExhausted, Outcome, Progress, RetryLimits, Status,
+    Stopped, Vm, VmOptions,
 };
 
 fn ack(id: u32) -> Frame {
@@ -190,7 +191,7 @@ fn hints_are_not_repeated() {
 #[test]
 fn versions_are_respected() {
     type Code = fn(&mut Vm) -> Result<(), Stopped>;
-    let table: [(u32, Code); 3] = [
+    let table: [(u32, Code); 4] = [
         (6, |vm| {
             let metadata = vec![FailureMetadata { key: "a".into(), value: "b".into() }];
             vm.complete(Err(Failure { code: 400, message: "m".into(), metadata }), site())
@@ -198,6 +199,10 @@ fn versions_are_respected() {
         (7, |vm| {
             let scope = Some("s".into());
             vm.call(CallRequest { scope, ..CallRequest::default() }, site()).map(drop)
+        }),
+        (7, |vm| {
+            let target = WorkflowTarget { scope: Some("s".into()), ..WorkflowTarget::default() };
+            vm.attach(InvocationTarget::WorkflowTarget(target), site()).map(drop)
         }),
         (7, |vm| {
             let limits = RetryLimits {
@@ -241,6 +246,10 @@ fn requests_are_checked() {
         assert_eq!(error.code, 500);
         assert!(error.message.contains(expected), "{}", error.message);
     }
+    let mut vm = Script::new(Version::V7).vm();
+    let target = IdempotentRequestTarget::default();
+    assert!(vm.attach(InvocationTarget::IdempotentRequestTarget(target), site()).is_err());
+    assert!(error(&mut vm).message.contains("idempotency key"));
 }
 
 #[test]
