@@ -35,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! - Owns: [`TestServer`], [`crash_everywhere`], typed requests to them.
+//! - Owns: [`TestServer`], [`crash_everywhere`] and its seeds, typed requests to them.
 //! - Does not own: the rules, which are those of the engine; attempts, which are run as in an endpoint.
 //! - Invariant: what happens is a function of the endpoint, the seed and the calls made here, as far as
 //!   steps are. Time passes only when nothing else can happen.
@@ -57,7 +57,7 @@ use std::{
 use self::world::{Turn, World};
 pub use self::{
     request::{TestInvocation, TestRequest},
-    simulation::crash_everywhere,
+    simulation::{Crashes, crash_everywhere},
 };
 use crate::{Endpoint, TerminalError, payload::Encode, vm::millis};
 
@@ -89,7 +89,7 @@ impl TestServer {
         Self::seeded(endpoint, 0)
     }
 
-    /// As [`Self::new`]; the seed decides the order of things that happen at the same time.
+    /// As [`Self::new`]; the seed decides in which order invocations go on that could do so at the same time.
     pub fn seeded(endpoint: Endpoint, seed: u64) -> Self {
         Self { world: Mutex::new(World::new(endpoint, seed)) }
     }

@@ -7,7 +7,8 @@ use std::{
 
 use futures_util::future::{Either, select};
 use reveille::{
-    Context, Durable, Endpoint, HandlerResult, RetryPolicy, Service, TerminalError,
+    Context, Durable, Endpoint, HandlerResult, ObjectContext, RetryPolicy, Service, TerminalError,
+    all,
     test::{TestServer, crash_everywhere},
 };
 
@@ -231,6 +232,90 @@ async fn fickle_handlers_are_found_out() {
         FickleClient::new(server).run().call().await
     });
     let _ = result.await;
+}
+
+/// Remembers who came first.
+struct First;
+
+#[reveille::object]
+impl First {
+    async fn come(&self, ctx: &ObjectContext, who: u32) -> HandlerResult<()> {
+        if ctx.get::<u32>("first").await?.is_none() {
+            ctx.set("first", &who);
+        }
+        Ok(())
+    }
+
+    async fn first(&self, ctx: &ObjectContext) -> HandlerResult<Option<u32>> {
+        Ok(ctx.get("first").await?)
+    }
+}
+
+/// Takes so many steps, and comes.
+struct Guest;
+
+#[reveille::service]
+impl Guest {
+    async fn walk(&self, ctx: &Context, steps: u32) -> HandlerResult<()> {
+        for _ in 0..steps {
+            ctx.run("step", async || Ok(())).await?;
+        }
+        Ok(FirstClient::new(ctx, "door").come(steps).call().await?)
+    }
+
+    /// Lets one guest walk five steps and another one six.
+    async fn party(&self, ctx: &Context) -> HandlerResult<Option<u32>> {
+        let guests = GuestClient::new(ctx);
+        all([5, 6].map(|steps| guests.walk(steps).call())).await?;
+        Ok(FirstClient::new(ctx, "door").first().call().await?)
+    }
+}
+
+fn party() -> Endpoint {
+    Endpoint::builder().bind(First).bind(Guest).build().expect("valid services")
+}
+
+/// Not only neighbours change places: whoever has a longer way may be the first.
+#[tokio::test]
+async fn seeds_decide_who_is_faster() {
+    let first_of = async |seed| {
+        let server = TestServer::seeded(party(), seed);
+        GuestClient::new(&server).party().call().await.expect("a party").expect("a guest")
+    };
+    let mut firsts = Vec::new();
+    for seed in 0..20 {
+        let first = first_of(seed).await;
+        assert_eq!(first, first_of(seed).await, "seed {seed}");
+        firsts.push(first);
+    }
+    assert!(firsts.contains(&5) && firsts.contains(&6), "{firsts:?}");
+}
+
+/// Runs that `crash_everywhere` makes of a handler with one step.
+const RUNS_OF_A_SEED: u32 = 2;
+
+#[tokio::test]
+async fn crashes_are_everywhere_with_each_seed() {
+    for seeds in [1, 3] {
+        let runs = AtomicU32::new(0);
+        let crashes = crash_everywhere(serving(|| Keeper), async |server| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            KeeperClient::new(server).one().call().await
+        });
+        assert_eq!(crashes.seeds(seeds).await, Ok(1));
+        assert_eq!(u64::from(runs.load(Ordering::SeqCst)), seeds * u64::from(RUNS_OF_A_SEED));
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "crash 1 with seed 2 (alone: `TestServer::seeded(endpoint, 2)` and")]
+async fn seed_and_crash_of_a_failure_are_told() {
+    let runs = AtomicU32::new(0);
+    let crashes = crash_everywhere(serving(|| Keeper), async |server| {
+        let is_last = runs.fetch_add(1, Ordering::SeqCst) == 3 * RUNS_OF_A_SEED - 1;
+        (KeeperClient::new(server).one().call().await, is_last)
+    });
+    let _ = crashes.seeds(3).await;
 }
 
 #[tokio::test]

@@ -4,9 +4,13 @@
 //! no two things are due at the same time and a race has one winner, whatever the order of the rest.
 //! `SEED=17` in the environment runs one program alone, and prints it; `SEEDS=1000` runs as many.
 
-use std::{env, pin::Pin, time::Duration};
+use std::{env, future::ready, pin::Pin, time::Duration};
 
-use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt as _,
+    future::{Either, join_all, select},
+    stream::FuturesUnordered,
+};
 use reveille::{
     BoxedDurable, Durable, Endpoint, HandlerResult, ObjectContext, all, all_settled, any, race,
     test::crash_everywhere,
@@ -14,7 +18,7 @@ use reveille::{
 use serde::{Deserialize, Serialize};
 
 /// Programs that are run.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 8;
 /// The deepest nesting of programs.
 const DEPTH_MAX: u32 = 3;
 
@@ -50,6 +54,8 @@ enum Op {
     Join(Vec<Vec<Op>>),
     /// Programs side by side, as they end.
     Unordered(Vec<Vec<Op>>),
+    /// Something that is begun, kept beside a program without being polled, and awaited after it.
+    Kept(Leaf, Vec<Op>),
     /// State is written, and read again.
     State(u32),
     /// Randomness, which is the same every time.
@@ -94,7 +100,7 @@ impl Generator {
 
     fn op(&mut self, depth: u32) -> Op {
         let leaves = |this: &mut Self| this.several(|this| this.leaf(depth));
-        match self.below(if depth < DEPTH_MAX { 9 } else { 7 }) {
+        match self.below(if depth < DEPTH_MAX { 10 } else { 7 }) {
             0 | 1 => Op::Do(self.leaf(depth)),
             2 => Op::All(leaves(self)),
             3 => {
@@ -106,7 +112,8 @@ impl Generator {
             5 => Op::Any(self.several(Self::number), self.seconds()),
             6 if self.below(2) == 0 => Op::Random,
             6 => Op::State(self.number()),
-            7 => Op::Join(self.several(|this| this.program(depth + 1))),
+            7 => Op::Kept(self.leaf(depth), vec![self.op(depth + 1)]),
+            8 => Op::Join(self.several(|this| this.program(depth + 1))),
             _ => Op::Unordered(self.several(|this| this.program(depth + 1))),
         }
     }
@@ -205,6 +212,13 @@ fn run<'a>(
                     // Steps of different parts end in any order.
                     all.sort();
                     all.join(" | ")
+                }
+                Op::Kept(leaf, program) => {
+                    let mut kept = start(ctx, leaf);
+                    // Nothing is known before it is waited for.
+                    assert!(matches!(select(&mut kept, ready(())).await, Either::Right(_)));
+                    let meanwhile = run(ctx, program).await?;
+                    format!("{} after {meanwhile}", text(kept.await))
                 }
                 Op::State(number) => {
                     let name = format!("{number}");
