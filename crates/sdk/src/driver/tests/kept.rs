@@ -1,10 +1,16 @@
 //! Futures that a handler keeps without polling them: they hold nothing up, and are the same on replay.
 
-use std::{future::ready, time::Duration};
+use std::{
+    future::{poll_fn, ready},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
 
 use futures_util::{
-    StreamExt as _,
+    FutureExt as _, StreamExt as _,
     future::{Either, pending, select},
+    join,
     stream::FuturesUnordered,
 };
 use reveille_protocol::{
@@ -126,7 +132,8 @@ async fn kept_step_that_is_awaited_again_goes_on() {
             return Ok(0);
         };
         let second = ctx.awakeable::<i32>().1.await?;
-        Ok(first? + second + step.await?)
+        let (step, third) = join!(step, ctx.awakeable::<i32>().1);
+        Ok(first? + second + step? + third?)
     });
     for is_woken_early in [true, false] {
         let mut peer = Peer::replay(HANDLER, &[]);
@@ -138,13 +145,58 @@ async fn kept_step_that_is_awaited_again_goes_on() {
         }
         peer.send(&[answered(18, "100")]);
         if !is_woken_early {
-            assert!(peer.written().await.is_empty());
+            assert!(peer.written().await.is_empty(), "a step is executed");
             GATE.add_permits(1);
         }
         assert_eq!(names(&peer.written().await), ["ProposeRunCompletion", "AwaitingOn"]);
-        peer.send(&[ack(1)]);
-        assert_eq!(peer.result().await, "111");
+        peer.send(&[ack(1), answered(19, "1000")]);
+        assert_eq!(peer.result().await, "1111");
     }
+}
+
+/// Wakes a step, and then its handler.
+struct Both {
+    step: Arc<Mutex<Option<Waker>>>,
+    handler: Waker,
+}
+
+impl Wake for Both {
+    fn wake(self: Arc<Self>) {
+        if let Some(step) = &*self.step.lock().expect("no panic") {
+            step.wake_by_ref();
+        }
+        self.handler.wake_by_ref();
+    }
+}
+
+/// What it is polled for together with news is no sign that it is awaited after them.
+#[tokio::test]
+async fn kept_step_that_is_woken_together_with_news_does_not_hold_up() {
+    const HANDLER: Enter = handler!(|ctx| {
+        let of_step = Arc::new(Mutex::new(None));
+        let mut step = ctx.run("kept", || {
+            poll_fn(|cx| {
+                of_step.lock().expect("no panic").replace(cx.waker().clone());
+                Poll::<HandlerResult<i32>>::Pending
+            })
+        });
+        let mut answer = ctx.awakeable::<i32>().1;
+        let first = poll_fn(|cx| {
+            assert!(step.poll_unpin(cx).is_pending());
+            let both = Both { step: of_step.clone(), handler: cx.waker().clone() };
+            answer.poll_unpin(&mut Context::from_waker(&Waker::from(Arc::new(both))))
+        });
+        let first = first.await?;
+        let second = ctx.awakeable::<i32>().1.await?;
+        drop(step);
+        Ok(first + second)
+    });
+    let mut peer = Peer::replay(HANDLER, &[]);
+    assert_eq!(names(&peer.written().await), ["Run"]);
+    peer.send(&[answered(17, "1")]);
+    assert_eq!(names(&peer.written().await), ["AwaitingOn"]);
+    peer.send(&[answered(18, "2")]);
+    assert_eq!(peer.result().await, "3");
 }
 
 /// A step that is handed out and not polled is to a cancellation what it is on replay.
@@ -222,4 +274,42 @@ async fn kept_future_hears_of_the_next_cancellation() {
     let undone = notify(Id::CompletionId(1), notification::Result::Void(Void {}));
     let journal = [answered(18, "1"), cancel(), run, undone, cancel()];
     assert_eq!(Peer::replay(HANDLER, &journal).result().await, "[true,true]");
+}
+
+/// Beside a step that is only kept, something that is not durable is awaited alone: for a moment, and no longer.
+#[tokio::test(start_paused = true)]
+async fn kept_step_is_nothing_to_wait_for() {
+    const HANDLER: Enter = handler!(|ctx| {
+        let mut step = ctx.run("kept", pending::<HandlerResult<i32>>);
+        let Either::Right(_) = select(&mut step, ready(())).await else { return Ok(0) };
+        // Pacing: what is admitted alone.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(step);
+        Ok(1)
+    });
+    const ENDLESS: Enter = handler!(|ctx| {
+        let mut step = ctx.run("kept", pending::<HandlerResult<i32>>);
+        let Either::Right(_) = select(&mut step, ready(())).await else {
+            return Ok(0);
+        };
+        pending::<()>().await;
+        drop(step);
+        Ok(1)
+    });
+    for is_closed in [false, true] {
+        let mut peer = Peer::replay(HANDLER, &[]);
+        assert_eq!(names(&peer.written().await), ["Run"]);
+        if is_closed {
+            peer.close();
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(peer.result().await, "1");
+        let mut endless = Peer::replay(ENDLESS, &[]);
+        endless.written().await;
+        if is_closed {
+            endless.close();
+        }
+        let message = endless.error_after(Duration::from_secs(20)).await;
+        assert!(message.contains("not durable"), "{message}");
+    }
 }
