@@ -23,6 +23,8 @@ pub struct ServerConfig {
     pub admin_address: SocketAddr,
     /// Largest request body at the ingress, in bytes.
     pub request_size_limit: usize,
+    /// Calls and sends that may be on their way at the same time; further ones are refused.
+    pub concurrent_requests_max: usize,
     /// Highest service protocol version that is negotiated, 5 to 7.
     pub protocol_version_max: u32,
     /// Attempts that may be open at the same time over all partitions.
@@ -162,6 +164,7 @@ impl Default for ServerConfig {
             ingress_address: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_address: SocketAddr::from(([127, 0, 0, 1], 9070)),
             request_size_limit: crate::limits::REQUEST_BYTES_DEFAULT,
+            concurrent_requests_max: crate::limits::CONCURRENT_REQUESTS_DEFAULT,
             protocol_version_max: 7,
             concurrent_attempts_max: crate::limits::CONCURRENT_ATTEMPTS_DEFAULT,
             message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,

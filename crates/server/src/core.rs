@@ -17,7 +17,7 @@ use tracing::{error, warn};
 
 use crate::admin::{Admin, Queries};
 use crate::config::ServerConfig;
-use crate::ingress::{Ingress, IngressAccess};
+use crate::ingress::{Ingress, IngressAccess, Intake};
 use crate::invoker::{Invoker, InvokerOptions, OpenAttempts, Outbound};
 use crate::kafka::Statuses;
 #[cfg(feature = "kafka")]
@@ -39,6 +39,7 @@ pub struct Core {
     store: Arc<dyn Store>,
     queries: Queries,
     request_size_limit: usize,
+    intake: Intake,
     threads: Vec<JoinHandle<()>>,
     exporting: Option<Exporting>,
     statuses: Statuses,
@@ -106,6 +107,7 @@ impl Core {
             queries: Queries::new(Arc::clone(&store), attempts, config),
             store,
             request_size_limit: config.request_size_limit,
+            intake: Intake::new(config.concurrent_requests_max),
             threads,
             exporting,
             _halt: halt,
@@ -119,6 +121,7 @@ impl Core {
             partitions: self.partitions.clone(),
             schema: self.registry.schema(),
             request_size_limit: self.request_size_limit,
+            intake: self.intake.clone(),
             access,
         }
     }

@@ -8,6 +8,13 @@ use std::time::Duration;
 /// Largest request body at the ingress, in bytes (`ingress.request-size-limit`).
 pub const REQUEST_BYTES_DEFAULT: usize = 32 << 20;
 
+/// Calls and sends that are on their way at the same time (`ingress.concurrent-requests-limit`), as many
+/// as attempts may be open.
+pub const CONCURRENT_REQUESTS_DEFAULT: usize = CONCURRENT_ATTEMPTS_DEFAULT;
+
+/// How long a call counts as being on its way; one that is older waits for its handler.
+pub const INTAKE_COUNTED: Duration = Duration::from_secs(10);
+
 /// Largest message accepted from a deployment, in bytes (`worker.invoker.message-size-limit`).
 pub const MESSAGE_BYTES_DEFAULT: usize = 32 << 20;
 

@@ -79,6 +79,16 @@ pub const KEYS: &[Key] = &[
         set: |settings, text| store(&mut settings.server.request_size_limit, value::size(text)),
     },
     Key {
+        path: "ingress.concurrent-requests-limit",
+        default: "10000",
+        set: |settings, text| {
+            let max = u64::from(u32::MAX);
+            let number = value::number(text, 1, max)?;
+            settings.server.concurrent_requests_max = usize::try_from(number)?;
+            Ok(())
+        },
+    },
+    Key {
         path: "ingress.tokens",
         default: "none",
         set: |settings, text| store(&mut settings.server.security.ingress.tokens, tokens(text)),

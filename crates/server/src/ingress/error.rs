@@ -191,6 +191,15 @@ pub enum IngressError {
     /// Nothing was changed. Try again in a moment.
     #[error("{0}")]
     Unavailable(String),
+    /// The server has as much to do as it takes on at the same time. Try again in a moment.
+    #[error(
+        "the server is busy with as many requests as it lets in at the same time ({max}); try again in a moment, \
+         or raise 'ingress.concurrent-requests-limit'"
+    )]
+    RequestsTooMany {
+        /// The limit.
+        max: usize,
+    },
     /// A defect: a partition answered something that does not fit the question.
     #[error("the partition gave an answer that does not fit the request; please report this")]
     UnexpectedReply,
@@ -262,7 +271,9 @@ impl IngressError {
             E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             E::NotReady => StatusCode::from_u16(STATUS_NOT_READY).expect("a three-digit status"),
             E::WorkflowAlreadyInvoked(_) => StatusCode::CONFLICT,
-            E::Unavailable(_) | E::BodiesTooMany => StatusCode::SERVICE_UNAVAILABLE,
+            E::Unavailable(_) | E::BodiesTooMany | E::RequestsTooMany { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             E::UnexpectedReply => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }

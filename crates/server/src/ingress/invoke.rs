@@ -40,12 +40,17 @@ where
     B: Body<Data = Bytes>,
     IngressError: From<B::Error>,
 {
+    ingress.intake.check()?;
     let (invoke, wait) = prepare(ingress, path, parts, body, seen).await?;
+    // Only now: whoever is slow to send a body takes no place.
+    let place = ingress.intake.enter()?;
     let (id, start_at) = (invoke.id, invoke.start_at);
-    let reply = ingress
-        .partitions
-        .ask(id, move |request| Command::Invoke { request, invoke: Box::new(invoke), wait })
-        .await?;
+    let asked = ingress.partitions.ask(id, move |request| Command::Invoke {
+        request,
+        invoke: Box::new(invoke),
+        wait,
+    });
+    let reply = place.during(asked).await?;
     match reply {
         Reply::Accepted { id, fresh, execution_time } => {
             // The delay of a request that joins an invocation does not count.

@@ -4,6 +4,7 @@
 //! handle     this file: a token if need be, one request in, one response out
 //!     route    which request means what
 //!     invoke   calls and sends           -> Command::Invoke
+//!       intake   how many of them at the same time
 //!     query    attach, output, lookup    -> Command::Attach, Command::Output
 //!     wait     answers to awakeables     -> Command::CompleteWait, Command::DescribeWait
 //!   response every response; error: every error text
@@ -17,6 +18,7 @@
 mod body;
 mod decode;
 mod error;
+mod intake;
 mod invoke;
 mod query;
 pub(crate) mod random;
@@ -43,6 +45,7 @@ use tokio::sync::watch;
 #[cfg(feature = "kafka")]
 pub(crate) use self::body::encode_fields;
 use self::error::IngressError;
+pub use self::intake::Intake;
 use self::response::Answer;
 use self::route::Route;
 use self::seen::Seen;
@@ -59,6 +62,8 @@ pub struct Ingress {
     pub schema: watch::Receiver<Arc<Schema>>,
     /// Largest request body in bytes; anything longer is answered with 413.
     pub request_size_limit: usize,
+    /// How many calls and sends may be on their way.
+    pub intake: Intake,
     /// Who is let in.
     pub access: IngressAccess,
 }

@@ -26,7 +26,7 @@ fn accepted(fresh: bool, execution_time: Option<u64>) -> Reply {
     Reply::Accepted { id: some_id(), fresh, execution_time }
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
 async fn calls() {

@@ -4,6 +4,7 @@
 
 mod access;
 mod input;
+mod intake;
 mod invoke;
 mod query;
 mod response;
@@ -31,7 +32,7 @@ use reveille_protocol::message::InputCommand;
 use tokio::sync::{mpsc, watch};
 
 use super::response::Answer;
-use super::{Ingress, IngressAccess};
+use super::{Ingress, IngressAccess, Intake};
 use crate::partition::Partitions;
 use crate::partition::handle::{Mail, Refused};
 
@@ -74,6 +75,7 @@ fn ingress(mut script: impl FnMut(Command) -> Result<Reply, Refused> + Send + 's
         partitions: Partitions::new(vec![mailbox]),
         schema,
         request_size_limit: LIMIT,
+        intake: Intake::new(8),
         access: IngressAccess::default(),
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::super::{Ingress, IngressAccess};
+use super::super::{Ingress, IngressAccess, Intake};
 use super::{LIMIT, schema, some_id};
 use crate::listener::{Bounds, Listener, serve};
 use crate::partition::Partitions;
@@ -31,8 +31,13 @@ async fn start() -> Running {
     let (mailbox, mails) = mpsc::channel(8);
     let (_keep, schema) = watch::channel(Arc::new(schema()));
     let partitions = Partitions::new(vec![mailbox]);
-    let ingress =
-        Ingress { partitions, schema, request_size_limit: LIMIT, access: IngressAccess::default() };
+    let ingress = Ingress {
+        partitions,
+        schema,
+        request_size_limit: LIMIT,
+        intake: Intake::new(8),
+        access: IngressAccess::default(),
+    };
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,0 +1,78 @@
+//! More requests than are let in at the same time.
+
+use std::sync::Arc;
+
+use expect_test::expect;
+use reveille_engine::command::RequestId;
+use reveille_engine::effect::Reply;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::super::{Ingress, IngressAccess, Intake};
+use super::invoke::JSON;
+use super::{LIMIT, get, post, schema, show_answer, some_id};
+use crate::partition::Partitions;
+use crate::partition::handle::{Mail, Refused};
+
+type Answer = oneshot::Sender<Result<Reply, Refused>>;
+
+/// An ingress with one place, and the mailbox of its partition.
+fn one_place() -> (Ingress, mpsc::Receiver<Mail>) {
+    let (mailbox, mails) = mpsc::channel(8);
+    let (_keep, schema) = watch::channel(Arc::new(schema()));
+    let ingress = Ingress {
+        partitions: Partitions::new(vec![mailbox]),
+        schema,
+        request_size_limit: LIMIT,
+        intake: Intake::new(1),
+        access: IngressAccess::default(),
+    };
+    (ingress, mails)
+}
+
+async fn asked(mails: &mut mpsc::Receiver<Mail>) -> (String, Answer) {
+    let Some(Mail::Ask(command, answer)) = mails.recv().await else { panic!("no command") };
+    let command = format!("{:?}", command(RequestId(1)));
+    (command.split(' ').next().unwrap_or_default().to_owned(), answer)
+}
+
+#[tokio::test]
+async fn a_request_beyond_them_is_refused_and_reaches_no_partition() {
+    let (ingress, mut mails) = one_place();
+    let first = tokio::spawn({
+        let ingress = ingress.clone();
+        async move { ingress.handle(get("/S/h")).await.status().as_u16() }
+    });
+    let (command, answer) = asked(&mut mails).await;
+    assert_eq!(command, "Invoke");
+    let refusal = expect![[r#"
+        503
+        content-type: application/json
+        retry-after: 1
+        x-restate-error-source: ingress
+        {"code":503,"message":"the server is busy with as many requests as it lets in at the same time (1); try again in a moment, or raise 'ingress.concurrent-requests-limit'","source":"ingress"}"#]];
+    refusal.assert_eq(&show_answer(ingress.handle(get("/S/h")).await).await);
+    let send = post("/S/h/send", &[JSON], "1");
+    refusal.assert_eq(&show_answer(ingress.handle(send).await).await);
+    assert!(mails.try_recv().is_err(), "it reached the partition");
+    // A question is always taken.
+    let id = some_id();
+    let asking = tokio::spawn({
+        let ingress = ingress.clone();
+        async move {
+            let answer = ingress.handle(get(&format!("/restate/invocation/{id}/output"))).await;
+            answer.status().as_u16()
+        }
+    });
+    let (command, output) = asked(&mut mails).await;
+    assert_eq!(command, "Output");
+    output.send(Ok(Reply::NotReady(id))).expect("it waits");
+    assert_eq!(asking.await.expect("no panic"), 470);
+
+    answer.send(Ok(Reply::Unavailable("full".to_owned()))).expect("it waits");
+    assert_eq!(first.await.expect("no panic"), 503);
+    let next = tokio::spawn(async move { ingress.handle(post("/S/h/send", &[JSON], "1")).await });
+    let (_command, answer) = asked(&mut mails).await;
+    let accepted = Reply::Accepted { id, fresh: true, execution_time: None };
+    answer.send(Ok(accepted)).expect("it waits");
+    assert_eq!(next.await.expect("no panic").status().as_u16(), 202);
+}
