@@ -1,10 +1,11 @@
 //! What a partition has written but not yet committed, and has just committed, laid over the store.
 //!
-//! - Owns: read-your-writes over batches in flight; a bounded memory of recent rows.
-//! - Invariant: a row is in the overlay from the step that writes it until a batch with its latest
-//!   value is durable, so reads never go back in time.
+//! - Owns: read-your-writes over batches in flight, in order of keys; a bounded memory of recent rows.
+//! - Invariant: an uncommitted row is here from the step that writes it until a batch with its latest
+//!   value is durable, so reads never go back in time. A recent row is as the store has it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
+use std::mem;
 
 use bytes::Bytes;
 use reveille_engine::keys::tag;
@@ -24,20 +25,23 @@ struct Row {
 #[derive(Debug, Default)]
 pub struct Overlay {
     rows: BTreeMap<Bytes, Row>,
-    /// Committed rows in order of their batches, and what they take.
-    recent: VecDeque<Recent>,
-    recent_bytes: usize,
+    recent: Recent,
 }
 
-#[derive(Debug)]
+/// Committed rows, to be found without asking the store. Scans do without them.
+///
+/// Two generations instead of one order of age: what is old goes all at once, and no row is touched again
+/// for the sake of forgetting it.
+#[derive(Debug, Default)]
 struct Recent {
-    batch: u64,
-    key: Bytes,
-    len: usize,
+    young: HashMap<Bytes, Option<Bytes>>,
+    /// Those before; of a row that is in both, the young value counts.
+    old: HashMap<Bytes, Option<Bytes>>,
+    young_bytes: usize,
 }
 
 /// What a row takes besides the bytes of its key and value.
-const ROW_BYTES: usize = 160;
+const ROW_BYTES: usize = 128;
 
 /// Tables whose rows are written once and read again, if ever, much later or by scans only.
 const READ_LATER: [u8; 5] = [tag::TIMER, tag::IN_FLIGHT, tag::WAIT, tag::OUTBOX, tag::QUEUE];
@@ -52,33 +56,29 @@ impl Overlay {
     /// read soon stay for a while, so that the steps of one invocation seldom ask the store.
     pub fn committed<'a>(&mut self, batch: u64, keys: impl Iterator<Item = &'a Bytes>) {
         for key in keys {
-            let Some(row) = self.rows.get(key).filter(|row| row.batch == batch) else { continue };
-            if key.first().is_none_or(|tag| READ_LATER.contains(tag)) {
-                self.rows.remove(key);
+            let Entry::Occupied(row) = self.rows.entry(key.clone()) else { continue };
+            if row.get().batch != batch {
                 continue;
             }
-            let len = ROW_BYTES + key.len() + row.value.as_ref().map_or(0, Bytes::len);
-            self.recent.push_back(Recent { batch, key: key.clone(), len });
-            self.recent_bytes += len;
-        }
-        while self.recent_bytes > limits::RECENT_ROWS_BYTES
-            && let Some(oldest) = self.recent.pop_front()
-        {
-            self.recent_bytes -= oldest.len;
-            if self.rows.get(&oldest.key).is_some_and(|row| row.batch == oldest.batch) {
-                self.rows.remove(&oldest.key);
+            let (key, row) = row.remove_entry();
+            if key.first().is_some_and(|tag| !READ_LATER.contains(tag)) {
+                self.recent.add(key, row.value);
             }
         }
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.rows.get(key).map(|row| &row.value).or_else(|| self.recent.get(key))
     }
 
     /// Number of rows in memory, uncommitted and recent.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len() + self.recent.young.len() + self.recent.old.len()
     }
 
     /// True when nothing is in memory.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Forgets everything: the batches in flight were refused.
@@ -87,9 +87,26 @@ impl Overlay {
     }
 }
 
+impl Recent {
+    fn add(&mut self, key: Bytes, value: Option<Bytes>) {
+        self.young_bytes += ROW_BYTES + key.len() + value.as_ref().map_or(0, Bytes::len);
+        self.young.insert(key, value);
+        if self.young_bytes > limits::RECENT_ROWS_BYTES / 2 {
+            mem::swap(&mut self.young, &mut self.old);
+            // Its room is used again.
+            self.young.clear();
+            self.young_bytes = 0;
+        }
+    }
+
+    fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+}
+
 /// What the engine reads: the overlay, then the store.
 pub struct PartitionView<'a> {
-    /// Uncommitted rows.
+    /// Uncommitted and recent rows.
     pub overlay: &'a Overlay,
     /// Committed rows.
     pub store: &'a dyn Store,
@@ -99,8 +116,8 @@ pub struct PartitionView<'a> {
 
 impl View for PartitionView<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError> {
-        match self.overlay.rows.get(key) {
-            Some(row) => Ok(row.value.clone()),
+        match self.overlay.get(key) {
+            Some(value) => Ok(value.clone()),
             None => {
                 self.store.get(self.partition, key).map_err(|error| ViewError(error.to_string()))
             }

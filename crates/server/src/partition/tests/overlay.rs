@@ -23,14 +23,15 @@ struct World {
     overlay: Overlay,
     in_flight: Vec<(u64, Batch)>,
     model: BTreeMap<Bytes, Bytes>,
+    value_bytes: usize,
 }
 
 impl World {
-    fn new() -> World {
+    fn new(value_bytes: usize) -> World {
         let store = MemoryStore::new(1);
         let lease = store.acquire(PartitionId(0)).expect("acquire");
         let (overlay, model) = (Overlay::default(), BTreeMap::new());
-        World { store, lease, overlay, in_flight: Vec::new(), model }
+        World { store, lease, overlay, in_flight: Vec::new(), model, value_bytes }
     }
 
     fn write(&mut self, random: &mut Random) {
@@ -38,7 +39,8 @@ impl World {
         let mut batch = Batch::default();
         for _ in 0..random.below(6) {
             let key = key(random);
-            let value = (random.below(3) > 0).then(|| Bytes::from(vec![random.below(256) as u8]));
+            let byte = random.below(256) as u8;
+            let value = (random.below(3) > 0).then(|| Bytes::from(vec![byte; self.value_bytes]));
             match &value {
                 Some(value) => self.model.insert(key.clone(), value.clone()),
                 None => self.model.remove(&key),
@@ -82,9 +84,13 @@ impl World {
 
 #[test]
 fn reads_are_those_of_one_map() {
-    for seed in 0..200 {
+    // With long values what was remembered is forgotten after a few rows.
+    let long = crate::limits::RECENT_ROWS_BYTES / 6;
+    for (seed, value_bytes) in
+        (0..200).map(|seed| (seed, 1)).chain((200..210).map(|seed| (seed, long)))
+    {
         let mut random = Random(seed);
-        let mut world = World::new();
+        let mut world = World::new(value_bytes);
         for step in 0..100 {
             match random.below(4) {
                 0 | 1 if world.in_flight.len() < 3 => world.write(&mut random),
@@ -118,7 +124,7 @@ fn the_memory_of_committed_rows_is_bounded() {
 #[test]
 fn a_refused_batch_leaves_no_trace() {
     let mut random = Random(1);
-    let mut world = World::new();
+    let mut world = World::new(1);
     (0..3).for_each(|_| world.write(&mut random));
     world.overlay.clear();
     world.model.clear();
