@@ -1,21 +1,23 @@
-//! A store in a directory of one machine, on the log-structured engine fjall.
+//! A store in a directory of one machine: a log of its own, and tables of the crate `lsm-tree`.
 //!
 //! ```text
 //! reveille.lock   held while open; names the process that has the directory
 //! format          format version and number of partitions
 //! acked           number of the last acknowledged group of commits
-//! reserve         space given back when the disk is full, so that the engine can be reopened
-//! store/          the engine's journals and tables
+//! log/            the log: commits as they came, until the tables have them
+//! tables/         sorted rows
 //! ```
 //!
-//! - Owns: the directory, its lock, the engine and its threads (two).
+//! - Owns: the directory, its lock, its threads (three, of which one only syncs `acked`).
 //! - Does not own: the thread that waits for the disk. Every `commit` with something to write ends
 //!   in one `fdatasync`, however many partitions it holds.
-//! - Invariant: `open` either has every acknowledged row or fails; it never starts from less. The
-//!   engine cuts a damaged journal short without a word and does not check its lists of tables, so
-//!   both are checked before it sees them (`journal_check`, `manifest_check`), and what it
-//!   recovered is compared with `acked`.
+//! - Invariant: `open` either has every acknowledged row or fails; it never starts from less. Records
+//!   of the log are checksummed and name the one before; the tables have checksums, and their list is
+//!   checked before they are opened (`manifest_check`); what was found is compared with `acked`.
 //! - Start at [`EmbeddedStore::open`] and at `writer::Writer::commit`.
+//!
+//! `open` reads as much of the log as there are rows in memory only: that takes the same time
+//! however much there is in the tables.
 //!
 //! A full disk makes `commit` and `acquire` answer `Full`; nothing was written, reads go on, and the
 //! store goes on by itself once there is space. After any other failed write the store answers
@@ -24,34 +26,28 @@
 
 mod acked;
 mod directory;
-mod engine;
-mod journal_check;
+mod log;
 mod manifest_check;
-mod moment;
-mod reserve;
+mod rows;
+mod tables;
+mod visible;
+mod worker;
 mod writer;
 
 use std::{
+    fmt,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use bytes::Bytes;
 
 use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError, Usage};
-use engine::Engine;
-use moment::Moment;
+use log::Segments;
+use tables::Tables;
+use visible::Pin;
+use worker::{Backlog, Workers};
 use writer::Writer;
-
-/// The most bytes of journals before the engine writes tables so that it can drop the oldest.
-/// It bounds the time of `open`: about one second for each 100 MB.
-const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
-
-/// The engine's threads: one flushes while the other compacts.
-const WORKER_THREADS: usize = 2;
-
-/// The most table files that are kept open.
-const OPEN_FILES_MAX: usize = 256;
 
 /// Sets up an embedded store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +57,9 @@ pub struct EmbeddedOptions {
     pub partitions_new: u16,
     /// The bytes of table blocks that are kept in memory. They fill up as they are read.
     pub cache_bytes: u64,
-    /// The bytes of rows that are gathered in memory before a table is written. A store keeps the
-    /// value it was created with.
-    pub write_buffer_bytes_new: u64,
+    /// The bytes of rows that are gathered in memory before a table is written. Up to four times as
+    /// much again may wait for the disk; the log is as long.
+    pub write_buffer_bytes: u64,
 }
 
 impl Default for EmbeddedOptions {
@@ -71,22 +67,30 @@ impl Default for EmbeddedOptions {
         EmbeddedOptions {
             partitions_new: 16,
             cache_bytes: 32 * 1024 * 1024,
-            write_buffer_bytes_new: 8 * 1024 * 1024,
+            write_buffer_bytes: 8 * 1024 * 1024,
         }
     }
 }
 
 /// Keeps partitions in a directory. One process at a time has it open.
 ///
-/// Dropping the store closes the engine and releases the lock; [`EmbeddedStore::close`] also says
+/// Dropping the store ends its threads and releases the lock; [`EmbeddedStore::close`] also says
 /// whether that went well.
-#[derive(Debug)]
 pub struct EmbeddedStore {
-    // Fields drop in this order: the lock goes last, when nothing touches the directory any more.
+    // Fields drop in this order: the lock goes last, when nothing writes to the directory any more.
     writer: Mutex<Writer>,
-    engine: Arc<RwLock<Option<Engine>>>,
+    _workers: Workers,
+    backlog: Arc<Backlog>,
+    tables: Arc<Tables>,
+    segments: Arc<Segments>,
     partition_count: u16,
     _lock: directory::Lock,
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedStore").field("tables", &self.tables).finish_non_exhaustive()
+    }
 }
 
 impl EmbeddedStore {
@@ -100,18 +104,24 @@ impl EmbeddedStore {
         options: EmbeddedOptions,
     ) -> Result<EmbeddedStore, StoreError> {
         let path = path.as_ref();
-        let options = EmbeddedOptions {
-            partitions_new: options.partitions_new.clamp(1, PARTITIONS_MAX),
-            ..options
-        };
+        let partitions_new = options.partitions_new.clamp(1, PARTITIONS_MAX);
         let lock = directory::Lock::acquire(path)?;
-        let format = directory::prepare(path, options.partitions_new)?;
-        let engine = Arc::new(RwLock::new(None));
-        let writer = Writer::open(path, options, format, Arc::clone(&engine))?;
+        let format = directory::prepare(path, partitions_new)?;
+        if format.ready {
+            manifest_check::check(path)?;
+        }
+        let tables = Arc::new(Tables::open(path, options.cache_bytes, !format.ready)?);
+        let backlog = Arc::new(Backlog::default());
+        let shared = (Arc::clone(&tables), Arc::clone(&backlog));
+        let writer = Writer::open(path, options, format, shared)?;
         directory::finish(path, format)?;
+        let segments = writer.segments();
         Ok(EmbeddedStore {
             writer: Mutex::new(writer),
-            engine,
+            _workers: Workers::start(Arc::clone(&backlog), &tables, &segments)?,
+            backlog,
+            tables,
+            segments,
             partition_count: format.partition_count,
             _lock: lock,
         })
@@ -130,15 +140,12 @@ impl EmbeddedStore {
             writer
         })
     }
+}
 
-    fn read<T>(
-        &self,
-        partition: PartitionId,
-        reads: impl FnOnce(&Engine) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        partition.check(self.partition_count)?;
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        reads(engine.as_ref().ok_or(StoreError::Poisoned)?)
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        // Snapshots may outlive the store, and the directory may be another's then.
+        self.tables.close();
     }
 }
 
@@ -153,7 +160,8 @@ impl Store for EmbeddedStore {
     }
 
     fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.read(partition, |engine| engine.get(partition, key))
+        partition.check(self.partition_count)?;
+        self.tables.get(&self.tables.visible.pin(), partition, key)
     }
 
     fn scan(
@@ -163,7 +171,8 @@ impl Store for EmbeddedStore {
         end: &[u8],
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.read(partition, |engine| engine.scan(partition, start, end, limit))
+        partition.check(self.partition_count)?;
+        self.tables.scan(&self.tables.visible.pin(), partition, (start, end), limit)
     }
 
     fn partition_count(&self) -> u16 {
@@ -171,40 +180,32 @@ impl Store for EmbeddedStore {
     }
 
     fn usage(&self) -> Option<Usage> {
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        engine.as_ref()?.usage()
+        let journal_bytes = self.segments.disk_bytes()?;
+        Some(Usage {
+            disk_bytes: self.tables.disk_bytes() + journal_bytes,
+            journal_bytes,
+            write_buffer_bytes: self.tables.active().size() + self.backlog.sealed_bytes(),
+        })
     }
 
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        let moment = self.read(PartitionId::META, |engine| Ok(engine.moment()))?;
-        let (engine, partition_count) = (Arc::clone(&self.engine), self.partition_count);
-        Ok(Arc::new(EmbeddedSnapshot { moment, engine, partition_count }))
+        let (tables, partition_count) = (Arc::clone(&self.tables), self.partition_count);
+        let pin = tables.visible.pin();
+        Ok(Arc::new(EmbeddedSnapshot { pin, tables, partition_count }))
     }
 }
 
-/// A moment of the engine. It does not keep the engine open: after a full disk the engine is opened
-/// anew, and what this shows is gone then.
+/// The tables at one moment. It answers `Poisoned` once the store was dropped.
 struct EmbeddedSnapshot {
-    moment: Moment,
-    engine: Arc<RwLock<Option<Engine>>>,
+    pin: Pin,
+    tables: Arc<Tables>,
     partition_count: u16,
-}
-
-impl EmbeddedSnapshot {
-    fn read<T>(
-        &self,
-        partition: PartitionId,
-        reads: impl FnOnce(&Engine) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        partition.check(self.partition_count)?;
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        reads(engine.as_ref().ok_or(StoreError::Poisoned)?)
-    }
 }
 
 impl Snapshot for EmbeddedSnapshot {
     fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.read(partition, |engine| engine.get_at(&self.moment, partition, key))
+        partition.check(self.partition_count)?;
+        self.tables.get(&self.pin, partition, key)
     }
 
     fn scan(
@@ -214,7 +215,8 @@ impl Snapshot for EmbeddedSnapshot {
         end: &[u8],
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.read(partition, |engine| engine.scan_at(&self.moment, partition, (start, end), limit))
+        partition.check(self.partition_count)?;
+        self.tables.scan(&self.pin, partition, (start, end), limit)
     }
 
     fn partition_count(&self) -> u16 {

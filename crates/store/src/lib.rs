@@ -86,11 +86,11 @@ pub trait Store: Send + Sync + 'static {
 /// The space that a store takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// On disk, journals included.
+    /// On disk, the log included.
     pub disk_bytes: u64,
-    /// Journals on disk. They are allocated in pieces, so there is more than was written.
+    /// The log on disk. It is allocated in pieces, so there is more than was written.
     pub journal_bytes: u64,
-    /// Rows in memory that are on disk in the journals only.
+    /// Rows in memory that are on disk in the log only.
     pub write_buffer_bytes: u64,
 }
 

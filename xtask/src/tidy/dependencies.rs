@@ -40,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// What the engine must never reach, even indirectly: runtimes, I/O, storage and randomness.
-const IMPURE: [&str; 6] = ["tokio", "hyper", "fjall", "rand", "getrandom", "mio"];
+const IMPURE: [&str; 6] = ["tokio", "hyper", "lsm-tree", "rand", "getrandom", "mio"];
 
 /// Checks the arrows and the purity of the engine.
 pub fn check(problems: &mut Vec<String>) -> Result<()> {

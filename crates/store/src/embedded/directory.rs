@@ -15,8 +15,10 @@ use std::{
 
 use crate::{PARTITIONS_MAX, StoreError};
 
-/// The engine's directory.
-pub(super) const STORE: &str = "store";
+/// The directory of the log.
+pub(super) const LOG: &str = "log";
+/// The directory of the tables.
+pub(super) const TABLES: &str = "tables";
 /// The side file of the last acknowledged commit number.
 pub(super) const ACKED: &str = "acked";
 
@@ -24,7 +26,8 @@ const LOCK: &str = "reveille.lock";
 const FORMAT: &str = "format";
 const FORMAT_NEW: &str = "format.new";
 const MAGIC: &str = "reveille store";
-const VERSION: u32 = 1;
+/// Version 1 had its rows in another engine, with journals of its own.
+const VERSION: u32 = 2;
 /// A format file is five short lines; anything longer is not one.
 const FORMAT_BYTES_MAX: u64 = 4096;
 
@@ -39,7 +42,15 @@ pub(super) struct Format {
 /// The locked `reveille.lock` file. The lock ends with the file handle, also when a process dies.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child that was forked just now, until that becomes
+        // another program. If this fails, the close is what is left.
+        let _closed_next = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -71,7 +82,7 @@ impl Lock {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(text.as_bytes()))
             .map_err(failed("write", &path))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }
 
@@ -88,7 +99,6 @@ fn create_private(directory: &Path) -> io::Result<()> {
 /// Reads the format of a directory, or starts to create a store with `partitions_new` partitions.
 pub(super) fn prepare(directory: &Path, partitions_new: u16) -> Result<Format, StoreError> {
     let path = directory.join(FORMAT);
-    let store = directory.join(STORE);
     let found = match File::open(&path) {
         Ok(file) => Some(read_format(&path, file)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -97,16 +107,21 @@ pub(super) fn prepare(directory: &Path, partitions_new: u16) -> Result<Format, S
     if let Some(format) = found.filter(|format| format.ready) {
         return Ok(format);
     }
-    let exists = store.try_exists().map_err(failed("look for", &store))?;
-    if found.is_none() && exists {
+    let mut existing = Vec::new();
+    for content in [LOG, TABLES].map(|name| directory.join(name)) {
+        if content.try_exists().map_err(failed("look for", &content))? {
+            existing.push(content);
+        }
+    }
+    if found.is_none() && !existing.is_empty() {
         let detail = "the file is missing, but the directory holds a store; put the file back from \
                       a backup, or choose another directory";
         return Err(StoreError::Corrupt { path, detail: detail.to_owned() });
     }
     let format = Format { partition_count: partitions_new, ready: false };
     write_format(directory, format)?;
-    if exists {
-        fs::remove_dir_all(&store).map_err(failed("remove", &store))?;
+    for content in existing {
+        fs::remove_dir_all(&content).map_err(failed("remove", &content))?;
     }
     Ok(format)
 }
@@ -130,6 +145,15 @@ pub(super) fn failed<'a>(
         }
         StoreError::Io { action, path: path.to_owned(), source: Arc::new(source) }
     }
+}
+
+/// Describes a file that is not what was written.
+pub(super) fn damaged(path: &Path, what: &str) -> StoreError {
+    let detail = format!(
+        "it cannot be read ({what}); nothing was changed. Check the disk, then restore the directory \
+         from a backup"
+    );
+    StoreError::Corrupt { path: path.to_owned(), detail }
 }
 
 /// Says whether an error means that the disk, or the user's share of it, is full.
@@ -204,8 +228,9 @@ fn read_format(path: &Path, file: File) -> Result<Format, StoreError> {
     Ok(Format { partition_count, ready: *state == "ready" })
 }
 
+/// Makes the names in a directory durable.
 #[cfg(unix)]
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     File::open(directory)
         .and_then(|directory| directory.sync_all())
         .map_err(failed("sync", directory))
@@ -213,6 +238,6 @@ fn sync_directory(directory: &Path) -> Result<(), StoreError> {
 
 /// Other systems make a rename durable by themselves, and cannot sync a directory.
 #[cfg(not(unix))]
-fn sync_directory(_directory: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(_directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }

@@ -1,216 +1,209 @@
 //! The one place that writes: lets commits in, writes them, and decides what a failure means.
 //!
 //! ```text
-//! open   -- full disk -->                full    -- space again, engine reopened --> open
-//! open   -- any other failed write -->   failed  (for good)
-//! full   -- reopening fails -->          failed
+//! admit each commit -> make room -> append to the log (one flush) -> rows into the memtable
+//!   -> reads see them -> `acked`
 //! ```
 //!
-//! - Owns: the heads as they are on disk, the commit number, the side file, the reserve.
-//! - Does not own: reads; they go to the shared engine.
-//! - Invariant: heads and number move on only when the write is durable. `Full` is answered only
-//!   when the engine was reopened since and does not have the write.
+//! - Owns: the heads as they are on disk, the end of the log, the memtable that takes rows.
+//! - Does not own: reads, what happens to sealed memtables (`worker`).
+//! - Invariant: heads and rows move on only when the write is durable. `Full` is answered only when
+//!   nothing of the write is in the log.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use lsm_tree::Memtable;
 
 use super::{
     EmbeddedOptions,
     acked::Acked,
     directory::Format,
-    engine::{Engine, Group, WriteFailure},
-    journal_check, manifest_check,
-    reserve::Reserve,
+    log::{self, AppendFailure, Encoder, Log, Segments},
+    rows::{HEADS, INTERNAL, decode_head, encode_head, head_key},
+    tables::{self, Tables},
+    worker::Backlog,
 };
 use crate::{Commit, Head, Lease, PartitionId, StoreError};
 
 /// Commits groups of batches, one at a time.
-#[derive(Debug)]
 pub(super) struct Writer {
-    directory: PathBuf,
-    options: EmbeddedOptions,
     partition_count: u16,
-    engine: Arc<RwLock<Option<Engine>>>,
+    write_buffer_bytes: u64,
     heads: BTreeMap<PartitionId, Head>,
-    number: u64,
+    /// The heads that the group being built will set.
+    heads_new: BTreeMap<PartitionId, Head>,
+    encoder: Encoder,
+    log: Log,
+    memtable: Arc<Memtable>,
+    tables: Arc<Tables>,
+    backlog: Arc<Backlog>,
     acked: Acked,
-    reserve: Reserve,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    Full,
-    Failed,
+    failed: bool,
 }
 
 impl Writer {
-    /// Opens the engine into `engine` and checks that it has everything acknowledged.
+    /// Opens the log, replays what the tables do not have, and checks that nothing acknowledged is
+    /// missing.
     pub(super) fn open(
-        directory: &Path,
+        root: &Path,
         options: EmbeddedOptions,
         format: Format,
-        engine: Arc<RwLock<Option<Engine>>>,
+        (tables, backlog): (Arc<Tables>, Arc<Backlog>),
     ) -> Result<Writer, StoreError> {
         let create = !format.ready;
-        let (acked, acked_number) = Acked::open(directory, create)?;
-        let mut reached = None;
-        if !create {
-            manifest_check::check(directory)?;
-            reached = journal_check::check(directory, acked_number)?;
-        }
-        let opened = Engine::open(directory, options, create)?;
-        let (heads, number) = (opened.heads()?, opened.commit_number()?);
-        let needed = acked_number.max(reached.unwrap_or(0));
-        if number < needed {
-            return Err(journal_check::lost(&opened.path, "rows are missing", number, needed));
-        }
-        set(&engine, Some(opened));
-        let probe_bytes = usize::try_from(options.write_buffer_bytes_new).unwrap_or(usize::MAX);
-        let reserve = Reserve::new(directory, probe_bytes.saturating_mul(2));
-        let state = match reserve.fill() {
-            Ok(()) => State::Open,
-            Err(StoreError::Full) if !create => State::Full,
-            Err(error) => return Err(error),
+        let write_buffer_bytes = options.write_buffer_bytes;
+        let (acked, acked_number) = Acked::open(root, create)?;
+        let log = match create {
+            true => Log::create(root, write_buffer_bytes)?,
+            false => {
+                let reached = (tables.persisted(), acked_number);
+                let mut memtable = tables.active();
+                log::recover(root, write_buffer_bytes, reached, |number, payload| {
+                    tables::insert(&memtable, number, payload)?;
+                    if memtable.size() >= write_buffer_bytes {
+                        tables.seal().into_iter().for_each(|sealed| backlog.add(sealed));
+                        memtable = tables.active();
+                    }
+                    Ok(())
+                })?
+            }
         };
+        tables.visible.resume(log.last());
         Ok(Writer {
-            directory: directory.to_owned(),
-            options,
             partition_count: format.partition_count,
-            engine,
-            heads,
-            number,
+            write_buffer_bytes,
+            heads: read_heads(&tables)?,
+            heads_new: BTreeMap::new(),
+            encoder: Encoder::default(),
+            log,
+            memtable: tables.active(),
+            tables,
+            backlog,
             acked,
-            reserve,
-            state,
+            failed: false,
         })
     }
 
+    /// The files of the log.
+    pub(super) fn segments(&self) -> Arc<Segments> {
+        self.log.segments()
+    }
+
     pub(super) fn commit(&mut self, commits: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
-        let mut group = Group::default();
+        self.begin();
         let mut answers = Vec::with_capacity(commits.len());
-        let mut let_in = false;
         for commit in commits {
-            let answer = self.admit(&mut group, commit);
-            let_in |= answer.is_ok();
-            answers.push(answer);
+            answers.push(self.add(commit));
         }
-        if let_in && let Err(error) = self.write(group) {
+        if !self.heads_new.is_empty()
+            && let Err(error) = self.write()
+        {
             return answers.into_iter().map(|answer| answer.and(Err(error.clone()))).collect();
         }
         answers
     }
 
     pub(super) fn acquire(&mut self, partition: PartitionId) -> Result<Lease, StoreError> {
+        self.begin();
         let mut head = self.head(partition);
         let lease = head.take_over(partition);
-        let mut group = Group::default();
-        group.heads.insert(partition, head);
-        self.write(group)?;
+        self.heads_new.insert(partition, head);
+        self.write()?;
         Ok(lease)
     }
 
     /// Answers `Poisoned` from now on.
     pub(super) fn fail(&mut self) {
-        self.state = State::Failed;
+        self.failed = true;
+        self.tables.close();
     }
 
     /// Makes the side file durable; nothing can be written afterwards.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
-        if self.state == State::Failed {
+        if self.failed || self.tables.is_closed() {
             return Err(StoreError::Poisoned);
         }
-        self.state = State::Failed;
+        self.fail();
         self.acked.sync()
     }
 
-    fn head(&self, partition: PartitionId) -> Head {
-        self.heads.get(&partition).copied().unwrap_or_default()
+    fn begin(&mut self) {
+        self.heads_new.clear();
+        self.encoder.begin();
     }
 
-    fn admit(&self, group: &mut Group, commit: &Commit<'_>) -> Result<(), StoreError> {
-        commit.partition.check(self.partition_count)?;
-        let known = group.heads.get(&commit.partition).copied();
-        let mut head = known.unwrap_or_else(|| self.head(commit.partition));
+    fn head(&self, partition: PartitionId) -> Head {
+        let known = self.heads_new.get(&partition).or_else(|| self.heads.get(&partition));
+        known.copied().unwrap_or_default()
+    }
+
+    /// Adds a commit to the group if it is let in.
+    fn add(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
+        let Commit { partition, batch, .. } = *commit;
+        partition.check(self.partition_count)?;
+        let mut head = self.head(partition);
         head.admit(commit)?;
-        group.heads.insert(commit.partition, head);
-        group.add(commit.partition, commit.batch);
+        self.heads_new.insert(partition, head);
+        for (key, value) in &batch.writes {
+            self.encoder.push(partition, key, value.as_deref());
+        }
         Ok(())
     }
 
-    fn write(&mut self, group: Group) -> Result<(), StoreError> {
-        match self.state {
-            State::Open => {}
-            State::Full => self.resume()?,
-            State::Failed => return Err(StoreError::Poisoned),
+    /// Writes the group and returns when it is durable.
+    fn write(&mut self) -> Result<(), StoreError> {
+        // A thread that failed has closed the tables.
+        if self.failed || self.tables.is_closed() {
+            return Err(StoreError::Poisoned);
         }
-        let heads = group.heads.clone();
-        let number = self.number + 1;
-        let outcome = {
-            let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-            match engine.as_ref() {
-                Some(engine) => engine.write(group, number),
-                None => Err(WriteFailure::Unknown),
+        self.make_room().map_err(|error| match error {
+            StoreError::Full => StoreError::Full,
+            _ => {
+                self.fail();
+                StoreError::Poisoned
             }
-        };
-        if let Err(failure) = outcome {
-            return Err(self.stop(failure));
+        })?;
+        for (partition, head) in &self.heads_new {
+            self.encoder.push(INTERNAL, &head_key(*partition), Some(&encode_head(*head)));
         }
-        self.heads.extend(heads);
-        self.number = number;
+        let number = self.tables.visible.open_commit();
+        if let Err(failure) = self.log.append(&mut self.encoder, number) {
+            self.tables.visible.close_commit();
+            return Err(match failure {
+                AppendFailure::Full => StoreError::Full,
+                AppendFailure::Unknown => {
+                    self.fail();
+                    StoreError::Poisoned
+                }
+            });
+        }
+        if tables::insert(&self.memtable, number, self.encoder.payload()).is_err() {
+            self.fail();
+            return Err(StoreError::Poisoned);
+        }
+        self.tables.visible.close_commit();
+        self.heads.append(&mut self.heads_new);
         if self.acked.record(number).is_err() {
             // This write is durable, but without the side file the next one could be lost unseen.
-            self.state = State::Failed;
+            self.fail();
         }
         Ok(())
     }
 
-    /// Settles a failed write and returns the answer for it.
-    fn stop(&mut self, failure: WriteFailure) -> StoreError {
-        self.state = State::Failed;
-        let full = match failure {
-            WriteFailure::Full => true,
-            WriteFailure::Stopped => matches!(self.reserve.probe(), Err(StoreError::Full)),
-            WriteFailure::Unknown => false,
-        };
-        // A write that the reopened engine has may be in the page cache only, hence `Poisoned`.
-        if full && self.reserve.release().is_ok() && self.reopen().is_ok_and(|same| same) {
-            self.state = State::Full;
-            return StoreError::Full;
+    /// Seals the memtable when it is full, and leaves the segment that goes with it.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        if self.memtable.size() >= self.write_buffer_bytes {
+            self.backlog.admit(&self.tables)?;
+            self.log.switch()?;
+            let sealed = self.tables.seal();
+            self.memtable = self.tables.active();
+            sealed.into_iter().for_each(|sealed| self.backlog.add(sealed));
+            self.backlog.want_segment();
+        } else if self.log.is_hurried() {
+            self.log.switch()?;
+            self.backlog.want_segment();
         }
-        set(&self.engine, None);
-        StoreError::Poisoned
-    }
-
-    /// Goes on after the disk was full, or answers `Full` if it still is.
-    fn resume(&mut self) -> Result<(), StoreError> {
-        self.reserve.probe()?;
-        self.reserve.fill()?;
-        // Its threads may have stopped for lack of space.
-        match self.reopen() {
-            Ok(true) => {
-                self.state = State::Open;
-                Ok(())
-            }
-            Ok(false) | Err(_) => {
-                self.state = State::Failed;
-                set(&self.engine, None);
-                Err(StoreError::Poisoned)
-            }
-        }
-    }
-
-    /// Reopens the engine; says whether it has exactly what was committed.
-    fn reopen(&mut self) -> Result<bool, StoreError> {
-        set(&self.engine, None);
-        let engine = Engine::open(&self.directory, self.options, false)?;
-        let same = engine.commit_number()? == self.number;
-        set(&self.engine, Some(engine));
-        Ok(same)
+        Ok(())
     }
 }
 
@@ -221,9 +214,11 @@ impl Drop for Writer {
     }
 }
 
-/// Replaces the engine. Waits for reads that are under way; the old engine is closed before.
-fn set(slot: &RwLock<Option<Engine>>, engine: Option<Engine>) {
-    let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
-    drop(slot.take());
-    *slot = engine;
+/// Reads the heads of all partitions that ever had an owner.
+fn read_heads(tables: &Tables) -> Result<BTreeMap<PartitionId, Head>, StoreError> {
+    let rows = tables.scan(&tables.visible.pin(), INTERNAL, HEADS, usize::MAX)?;
+    let head = |(key, value): (bytes::Bytes, bytes::Bytes)| {
+        decode_head(&key, &value).ok_or_else(|| tables.damaged_row("the head of a partition"))
+    };
+    rows.into_iter().map(head).collect()
 }

@@ -226,7 +226,7 @@ mod embedded {
             let options = EmbeddedOptions {
                 partitions_new: 4,
                 // Small, so that tables are written and merged, too.
-                write_buffer_bytes_new: 64 * 1024,
+                write_buffer_bytes: 64 * 1024,
                 ..EmbeddedOptions::default()
             };
             self.store = Some(EmbeddedStore::open(self.directory.path(), options).expect("open"));

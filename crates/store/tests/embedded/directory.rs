@@ -1,6 +1,6 @@
 //! Creation, lock, format and a full disk.
 
-use std::{fs, path::Path, process};
+use std::{fs, path::Path, process, thread};
 
 use reveille_store::{
     PartitionId, Store, StoreError,
@@ -76,10 +76,10 @@ fn a_creation_that_was_interrupted_starts_afresh() {
     let directory = tempfile::tempdir().expect("temporary directory");
     drop(open(directory.path()).expect("open"));
     let ready = fs::read_to_string(directory.path().join("format")).expect("format");
-    let body = "reveille store\nversion 1\npartitions 4\ncreating\n";
+    let body = "reveille store\nversion 2\npartitions 4\ncreating\n";
     let text = format!("{body}crc {:08x}\n", crc32fast::hash(body.as_bytes()));
     fs::write(directory.path().join("format"), text).expect("write");
-    fs::remove_file(directory.path().join("store/version")).expect("remove");
+    fs::remove_file(directory.path().join("tables/current")).expect("remove");
     let store = open(directory.path()).expect("open");
     let (epochs, last) = acquire(&store).expect("acquire");
     assert_eq!((epochs[0].0, last), (1, 0));
@@ -89,19 +89,26 @@ fn a_creation_that_was_interrupted_starts_afresh() {
 #[test]
 fn what_cannot_be_opened_says_why() {
     let with_crc = |body: &str| format!("{body}crc {:08x}\n", crc32fast::hash(body.as_bytes()));
-    let newer = with_crc("reveille store\nversion 2\npartitions 4\nready\n");
-    let foreign = with_crc("another store\nversion 1\npartitions 4\nready\n");
-    let zero = with_crc("reveille store\nversion 1\npartitions 0\nready\n");
-    let table: [(&str, Option<&str>, &str); 9] = [
-        ("format", Some(&newer), "has format reveille store, version 2, this program supports"),
-        ("format", Some(&foreign), "has format another store, version 1"),
+    let newer = with_crc("reveille store\nversion 3\npartitions 4\nready\n");
+    let older = with_crc("reveille store\nversion 1\npartitions 4\nready\n");
+    let foreign = with_crc("another store\nversion 2\npartitions 4\nready\n");
+    let zero = with_crc("reveille store\nversion 2\npartitions 0\nready\n");
+    let table: [(&str, Option<&str>, &str); 11] = [
+        ("format", Some(&newer), "has format reveille store, version 3, this program supports"),
+        (
+            "format",
+            Some(&older),
+            "version 1, this program supports format reveille store, version 2",
+        ),
+        ("format", Some(&foreign), "has format another store, version 2"),
         ("format", Some(&zero), "its number of partitions is wrong"),
-        ("format", Some("reveille store\nversion 1\n"), "its checksum is missing"),
+        ("format", Some("reveille store\nversion 2\n"), "its checksum is missing"),
         ("format", Some(""), "its checksum is missing"),
         ("format", None, "the file is missing, but the directory holds a store"),
         ("acked", None, "the file is missing, so nobody can tell"),
         ("acked", Some("short"), "neither of its two slots is intact"),
-        ("store/version", None, "cannot read its files"),
+        ("tables/current", None, "it is missing"),
+        ("log/old.log", Some(""), "no file of the log has such a name"),
     ];
     for (file, content, expected) in table {
         let directory = tempfile::tempdir().expect("temporary directory");
@@ -118,30 +125,55 @@ fn what_cannot_be_opened_says_why() {
     }
 }
 
-/// `/dev/full` stands in for a disk without space: the store tries the space with a file first.
+/// `/dev/full` stands in for a disk without space, for tables alone or for new segments as well.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_reported_and_survived() {
-    let directory = tempfile::tempdir().expect("temporary directory");
-    let store = open(directory.path()).expect("open");
-    let (epochs, _) = acquire(&store).expect("acquire");
-    commit(&store, epochs, 1).expect("commit");
-    drop(store);
-    fs::remove_file(directory.path().join("reserve")).expect("remove");
-    let full = |name| {
-        std::os::unix::fs::symlink("/dev/full", directory.path().join(name)).expect("link");
-    };
-    full("reserve");
-    let store = open(directory.path()).expect("a full disk can be read from");
-    check_rows(&store, 1, "while full").expect("read");
-    for _ in 0..2 {
-        full("reserve.probe");
-        assert!(matches!(commit(&store, epochs, 2), Err(StoreError::Full)));
-        full("reserve.probe");
-        assert!(matches!(store.acquire(PartitionId(0)), Err(StoreError::Full)));
+    let lists: Vec<String> = (1..40).map(|number| format!("tables/v{number}")).collect();
+    let segments = ["log/new".to_owned(), "log/spare".to_owned()];
+    for names in [lists.clone(), [lists.as_slice(), segments.as_slice()].concat()] {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let store = open(directory.path()).expect("open");
+        let (epochs, _) = acquire(&store).expect("acquire");
+        // The first segment is left when the second one is ready; the third one is then the spare.
+        for seq in 1..=2 {
+            wait_for(&directory.path().join("log/00000002.log"));
+            commit(&store, epochs, seq).expect("commit");
+        }
+        wait_for(&directory.path().join("log/00000003.log"));
+        let paths: Vec<_> = names.iter().map(|name| directory.path().join(name)).collect();
+        paths.iter().filter(|path| !path.exists()).for_each(|path| {
+            std::os::unix::fs::symlink("/dev/full", path).expect("link");
+        });
+        let refused = |seq| match commit(&store, epochs, seq) {
+            Ok(()) => false,
+            Err(StoreError::Full) => true,
+            Err(error) => panic!("commit {seq}: {error}"),
+        };
+        let full = (3..2000).find(|seq| refused(*seq)).expect("the disk is full");
+        check_rows(&store, full - 1, "while full").expect("reads go on");
+        for _ in 0..2 {
+            assert!(refused(full));
+            assert!(matches!(store.acquire(PartitionId(0)), Err(StoreError::Full)));
+        }
+        paths.iter().filter(|path| path.is_symlink()).for_each(|path| {
+            fs::remove_file(path).expect("remove");
+        });
+        for seq in full..full + 200 {
+            // The threads of the store have to notice, which each refusal asks them to.
+            while refused(seq) {}
+        }
+        check_rows(&store, full + 199, "after it was full").expect("read");
+        store.close().expect("close");
+        let store = open(directory.path()).expect("open");
+        check_rows(&store, full + 199, "reopened").expect("read");
+        let tables = fs::read_dir(directory.path().join("tables/tables")).expect("list").count();
+        assert!(tables < 20, "{tables} tables: what failed was not removed");
     }
-    commit(&store, epochs, 2).expect("there is space again");
-    check_rows(&store, 2, "after it was full").expect("read");
-    drop(store);
-    check_rows(&open(directory.path()).expect("open"), 2, "reopened").expect("read");
+}
+
+fn wait_for(path: &Path) {
+    while !path.exists() {
+        thread::yield_now();
+    }
 }

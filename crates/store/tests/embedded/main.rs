@@ -2,11 +2,13 @@
 //!
 //! - `directory`: creation, lock, format, a full disk.
 //! - `damage`: flipped and missing bytes are reported or harmless.
+//! - `snapshots`: what a snapshot and a read show while tables are written and merged.
 //! - `kill`: acknowledged rows survive `kill -9`.
 
 mod damage;
 mod directory;
 mod kill;
+mod snapshots;
 
 use std::path::Path;
 
@@ -15,12 +17,9 @@ use reveille_store::{
     embedded::{EmbeddedOptions, EmbeddedStore},
 };
 
-/// A small write buffer, so that tables are written as well as journals.
-const OPTIONS: EmbeddedOptions = EmbeddedOptions {
-    partitions_new: 4,
-    cache_bytes: 1024 * 1024,
-    write_buffer_bytes_new: 32 * 1024,
-};
+/// A small write buffer, so that tables are written as well as the log.
+const OPTIONS: EmbeddedOptions =
+    EmbeddedOptions { partitions_new: 4, cache_bytes: 1024 * 1024, write_buffer_bytes: 32 * 1024 };
 
 fn open(directory: &Path) -> Result<EmbeddedStore, StoreError> {
     EmbeddedStore::open(directory, OPTIONS)

@@ -1,0 +1,92 @@
+//! What snapshots and reads show while memtables are sealed, written and merged.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use reveille_store::{Snapshot, Store, StoreError};
+
+use super::{acquire, commit, open, partition};
+
+/// Enough for dozens of tables with the write buffer of these tests.
+const COMMITS: u64 = 3000;
+
+#[test]
+fn snapshots_keep_their_moment() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let (epochs, _) = acquire(&store).expect("acquire");
+    let mut kept: VecDeque<(u64, Arc<dyn Snapshot>)> = VecDeque::new();
+    for seq in 1..=COMMITS {
+        commit(&store, epochs, seq).expect("commit");
+        if seq % 50 == 0 {
+            kept.push_back((seq, store.snapshot().expect("snapshot")));
+        }
+        if kept.len() > 10 {
+            let (seq, snapshot) = kept.pop_front().expect("a snapshot");
+            check(&*snapshot, seq);
+        }
+    }
+    // Some live until the end, whatever was merged since.
+    for (seq, snapshot) in &kept {
+        check(&**snapshot, *seq);
+    }
+    let (_, snapshot) = kept.pop_front().expect("a snapshot");
+    store.close().expect("close");
+    let closed = snapshot.get(partition(0), b"last");
+    assert!(matches!(closed, Err(StoreError::Poisoned)), "{closed:?}");
+}
+
+fn check(snapshot: &dyn Snapshot, seq: u64) {
+    for index in 0..2 {
+        let rows = snapshot.scan(partition(index), b"row", b"row\xFF", usize::MAX).expect("scan");
+        assert_eq!(rows.len() as u64, seq, "rows at {seq}");
+        let last = snapshot.get(partition(index), b"last").expect("get");
+        assert_eq!(last.as_deref(), Some(&seq.to_be_bytes()[..]), "at {seq}");
+    }
+}
+
+/// A commit writes both rows, and the number in the one never is behind that in the other.
+#[test]
+fn reads_see_whole_commits() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let (epochs, _) = acquire(&store).expect("acquire");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let (mut seen, mut reads) = (0, 0_u64);
+            while !done.load(Ordering::Acquire) {
+                let snapshot = store.snapshot().expect("snapshot");
+                let numbers = [0, 1].map(|index| number(&*snapshot, index));
+                assert_eq!(numbers[0], numbers[1], "one commit wrote both");
+                assert!(numbers[0] >= seen, "{} after {seen}", numbers[0]);
+                seen = numbers[0];
+                let last = store.get(partition(0), b"last").expect("get");
+                assert!(last.map_or(0, decode) >= seen);
+                reads += 1;
+            }
+            reads
+        });
+        for seq in 1..=COMMITS {
+            commit(&store, epochs, seq).expect("commit");
+        }
+        done.store(true, Ordering::Release);
+        assert!(reader.join().expect("the reader") > 0);
+    });
+}
+
+fn number(snapshot: &dyn Snapshot, index: usize) -> u64 {
+    let rows = snapshot.scan(partition(index), b"last", b"last\xFF", 9).expect("scan");
+    assert!(rows.len() <= 1);
+    rows.into_iter().next().map_or(0, |(_, value)| decode(value))
+}
+
+fn decode(value: bytes::Bytes) -> u64 {
+    u64::from_be_bytes(value.as_ref().try_into().expect("eight bytes"))
+}
