@@ -30,7 +30,10 @@ pub(in crate::embedded) const SEGMENT_HEADER_BYTES: usize = 64;
 
 const MAGIC: &[u8; 8] = b"rv-log\0\x01";
 const CHECKSUM_AT: usize = 24;
-const ZEROS: &[u8] = &[0; 256 * 1024];
+
+/// Space is written page by page: what is written at once may become one large page of the cache, and an
+/// append of a few bytes would count as, or even cause, a write of all of it.
+const PAGE: &[u8] = &[0; 4096];
 
 /// The file of a segment that gets its number later.
 pub(super) struct Blank {
@@ -76,9 +79,9 @@ impl Blank {
         let mut left = length;
         let mut fill = || {
             while left > 0 {
-                let chunk = &ZEROS[..usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len())];
-                file.write_all(chunk)?;
-                left -= chunk.len() as u64;
+                let page = &PAGE[..usize::try_from(left).unwrap_or(usize::MAX).min(PAGE.len())];
+                file.write_all(page)?;
+                left -= page.len() as u64;
             }
             file.sync_all()
         };
