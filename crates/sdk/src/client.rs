@@ -65,30 +65,39 @@ pub trait Transport: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Client(Way);
 
+/// How clients of either API are made.
+macro_rules! clients {
+    ($($client:ident of $what:literal),+) => {$(
+        impl $client {
+            #[doc = concat!("Makes a client of the ", $what, " at an address: `http://host:port`, perhaps with a path in front.")]
+            ///
+            /// # Errors
+            ///
+            /// When it is no such address. For `https`, give [`Self::new`] a transport that has TLS.
+            pub fn http(uri: &str) -> Result<Self, ClientError> {
+                Ok(Self::new(http1::Http::new(uri)?))
+            }
+
+            /// Makes a client with a transport.
+            pub fn new(transport: impl Transport) -> Self {
+                Self(Way::new(transport))
+            }
+
+            /// Sends a bearer token with each request.
+            ///
+            /// # Errors
+            ///
+            /// When the token has characters that a header cannot have.
+            pub fn bearer_token(self, token: &str) -> Result<Self, ClientError> {
+                self.0.bearer_token(token).map(Self)
+            }
+        }
+    )+};
+}
+
+clients! { Client of "ingress", Admin of "admin API" }
+
 impl Client {
-    /// Makes a client of the ingress at an address: `http://host:port`, perhaps with a path in front.
-    ///
-    /// # Errors
-    ///
-    /// When it is no such address. For `https`, give [`Self::new`] a transport that has TLS.
-    pub fn http(uri: &str) -> Result<Self, ClientError> {
-        Ok(Self::new(http1::Http::new(uri)?))
-    }
-
-    /// Makes a client with a transport.
-    pub fn new(transport: impl Transport) -> Self {
-        Self(Way::new(transport))
-    }
-
-    /// Sends a bearer token with each request.
-    ///
-    /// # Errors
-    ///
-    /// When the token has characters that a header cannot have.
-    pub fn bearer_token(self, token: &str) -> Result<Self, ClientError> {
-        self.0.bearer_token(token).map(Self)
-    }
-
     /// Returns an invocation by its id, with a result of type `O`.
     pub fn invocation<O>(&self, id: impl Into<String>) -> ClientInvocation<'_, O> {
         ClientInvocation { client: self, id: id.into(), output: PhantomData }

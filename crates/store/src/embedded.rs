@@ -30,6 +30,8 @@ mod log;
 mod manifest_check;
 mod rows;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod visible;
 mod worker;
 mod writer;
@@ -136,7 +138,7 @@ impl EmbeddedStore {
         self.writer.lock().unwrap_or_else(|poisoned| {
             // A panic inside a commit leaves it unknown what was written.
             let mut writer = poisoned.into_inner();
-            writer.fail();
+            writer.stop();
             writer
         })
     }

@@ -1,7 +1,7 @@
 //! Overload: twice the calls that a server can answer.
 //!
-//! First closed loops find what it can answer, with more and more calls in flight, then an open loop offers twice as much, whether
-//! calls are answered or not. Both go over the same HTTP/2 connections, so that what the load costs
+//! First closed loops find what it can answer, with more and more calls in flight, then an open loop
+//! offers twice as much, whether calls are answered or not. Both go over the same HTTP/2 connections, so that what the load costs
 //! differs by the number of calls only. Load generator and server share a machine: what the load
 //! generator takes for the second half of the calls, the server does not get.
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use reveille_protocol::text::percent;
 
-use super::{ClientError, REASON, Receipt, Transport, Way, http1, post};
+use super::{ClientError, REASON, Receipt, Way, post};
 use crate::payload::Encode;
 
 /// Does what operators may do. Clones share their transport.
@@ -22,32 +22,9 @@ use crate::payload::Encode;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Admin(Way);
+pub struct Admin(pub(super) Way);
 
 impl Admin {
-    /// Makes a client of the admin API at an address: `http://host:port`, perhaps with a path in front.
-    ///
-    /// # Errors
-    ///
-    /// When it is no such address. For `https`, give [`Self::new`] a transport that has TLS.
-    pub fn http(uri: &str) -> Result<Self, ClientError> {
-        Ok(Self::new(http1::Http::new(uri)?))
-    }
-
-    /// Makes a client with a transport.
-    pub fn new(transport: impl Transport) -> Self {
-        Self(Way::new(transport))
-    }
-
-    /// Sends a bearer token with each request.
-    ///
-    /// # Errors
-    ///
-    /// When the token has characters that a header cannot have.
-    pub fn bearer_token(self, token: &str) -> Result<Self, ClientError> {
-        self.0.bearer_token(token).map(Self)
-    }
-
     /// Names a durable promise of a workflow. The run of that key need not have begun.
     pub fn promise(&self, workflow: &str, key: &str, name: &str) -> AdminPromise<'_> {
         let path = format!("/promises/{}/{}/{}/", percent(workflow), percent(key), percent(name));

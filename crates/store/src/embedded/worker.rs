@@ -171,12 +171,16 @@ impl Workers {
     ) -> Result<(), StoreError> {
         let (backlog, closed) = (Arc::clone(&self.backlog), Arc::clone(tables));
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(&backlog)));
-            // The cause of a panic was printed; that of an error shows when the store is opened again.
-            if !matches!(outcome, Ok(Ok(()))) {
-                closed.close();
-                backlog.update(|state| state.failed = true);
+            match panic::catch_unwind(AssertUnwindSafe(|| run(&backlog))) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the store stops: its tables cannot be written");
+                }
+                // Its cause was printed.
+                Err(_panic) => {}
             }
+            closed.close();
+            backlog.update(|state| state.failed = true);
         });
         let path = std::path::Path::new(name);
         self.threads.push(thread.map_err(failed("start the thread", path))?);

@@ -113,9 +113,16 @@ impl Writer {
     }
 
     /// Answers `Poisoned` from now on.
-    pub(super) fn fail(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.failed = true;
         self.tables.close();
+    }
+
+    /// Stops because of an error, which whoever asks next would not hear of.
+    fn fail(&mut self, error: &StoreError) -> StoreError {
+        tracing::error!(%error, "the store stops: what of the last commit is on disk is not known");
+        self.stop();
+        StoreError::Poisoned
     }
 
     /// Makes the side file durable; nothing can be written afterwards.
@@ -123,8 +130,14 @@ impl Writer {
         if self.failed || self.tables.is_closed() {
             return Err(StoreError::Poisoned);
         }
-        self.fail();
+        self.stop();
         self.acked.sync()
+    }
+
+    /// Lets writes of the log fail so.
+    #[cfg(test)]
+    pub(super) fn set_fault(&mut self, fault: Option<std::io::ErrorKind>) {
+        self.log.set_fault(fault);
     }
 
     fn begin(&mut self) {
@@ -157,11 +170,8 @@ impl Writer {
             return Err(StoreError::Poisoned);
         }
         self.make_room().map_err(|error| match error {
-            StoreError::Full => StoreError::Full,
-            _ => {
-                self.fail();
-                StoreError::Poisoned
-            }
+            StoreError::Full | StoreError::Poisoned => error,
+            error => self.fail(&error),
         })?;
         for (partition, head) in &self.heads_new {
             self.encoder.push(INTERNAL, &head_key(*partition), Some(&encode_head(*head)));
@@ -171,21 +181,17 @@ impl Writer {
             self.tables.visible.close_commit();
             return Err(match failure {
                 AppendFailure::Full => StoreError::Full,
-                AppendFailure::Unknown => {
-                    self.fail();
-                    StoreError::Poisoned
-                }
+                AppendFailure::Unknown(error) => self.fail(&error),
             });
         }
         if tables::insert(&self.memtable, number, self.encoder.payload()).is_err() {
-            self.fail();
-            return Err(StoreError::Poisoned);
+            return Err(self.fail(&self.tables.damaged_row("a row of the last commit")));
         }
         self.tables.visible.close_commit();
         self.heads.append(&mut self.heads_new);
-        if self.acked.record(number).is_err() {
+        if let Err(error) = self.acked.record(number) {
             // This write is durable, but without the side file the next one could be lost unseen.
-            self.fail();
+            self.fail(&error);
         }
         Ok(())
     }

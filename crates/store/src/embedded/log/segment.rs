@@ -16,6 +16,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use twox_hash::XxHash3_64;
@@ -56,12 +57,12 @@ pub(in crate::embedded) struct Segment {
 }
 
 /// Why an append failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::embedded) enum AppendFailure {
     /// The disk is full; the segment is as it was.
     Full,
-    /// Anything else; what is on disk is not known.
-    Unknown,
+    /// Anything else, such as this; what is on disk is not known.
+    Unknown(StoreError),
 }
 
 impl Blank {
@@ -149,13 +150,18 @@ impl Segment {
         if let Err(error) = self.write(record) {
             return Err(match is_full(&error) && self.cut_back().is_ok() {
                 true => AppendFailure::Full,
-                false => AppendFailure::Unknown,
+                false => self.unknown("write", error),
             });
         }
-        self.file.sync_data().map_err(|_| AppendFailure::Unknown)?;
+        self.file.sync_data().map_err(|error| self.unknown("sync", error))?;
         self.end += record.len() as u64;
         self.length = self.length.max(self.end);
         Ok(())
+    }
+
+    fn unknown(&self, action: &'static str, error: io::Error) -> AppendFailure {
+        let (path, source) = (self.path.clone(), Arc::new(error));
+        AppendFailure::Unknown(StoreError::Io { action, path, source })
     }
 
     /// The bytes of the file.
