@@ -27,6 +27,10 @@ pub const MAILBOX_LEN: usize = 4096;
 /// Commands that a partition takes from its mailbox in one go.
 pub const COMMANDS_PER_TURN: usize = 512;
 
+/// Commands in a turn up to which a partition commits on its own thread. Those that come meanwhile wait
+/// for it; with more of them it is faster to go on beside the flush.
+pub const COMMIT_HERE_COMMANDS: usize = 16;
+
 /// Batches of one partition that may wait for durability at the same time.
 pub const BATCHES_IN_FLIGHT: usize = 8;
 

@@ -18,6 +18,8 @@ pub(super) struct OpenBatch {
     pub(super) batch: Batch,
     pub(super) bytes: usize,
     pub(super) effects: Vec<Effect>,
+    /// Somebody waits for one of the effects.
+    pub(super) urgent: bool,
     pub(super) tally: Tally,
     /// When the first write was added: nobody may wait for it, but it must not stay for ever.
     pub(super) since: Option<Instant>,
@@ -30,4 +32,15 @@ pub(super) struct InFlight {
     pub(super) bytes: usize,
     pub(super) effects: Vec<Effect>,
     pub(super) tally: Tally,
+}
+
+/// False for effects that nobody waits for: a caller that is parked hears nothing before the invocation
+/// has ended, and an attempt that has said all it had to say only holds its place. So a call that queues
+/// behind the lock of its key, or a handler that is suspended, causes no flush of its own.
+pub(super) fn is_urgent(effect: &Effect, places_wanted: bool) -> bool {
+    match effect {
+        Effect::Park(..) => false,
+        Effect::EndAttempt(..) => places_wanted,
+        _ => true,
+    }
 }

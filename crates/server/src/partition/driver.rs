@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::availability::{FULL_RETRY_DELAY, Mode};
-use super::batch::{InFlight, LAZY_BATCH_DELAY, OpenBatch};
+use super::batch::{self, InFlight, LAZY_BATCH_DELAY, OpenBatch};
 use super::census::Census;
 use super::clock::Clock;
 use super::committer::{Committed, Committer, Submission};
@@ -75,6 +75,8 @@ pub struct Driver {
     pub(super) committed: mpsc::UnboundedReceiver<Committed>,
     committed_sender: mpsc::UnboundedSender<Committed>,
     pub(super) mode: Mode,
+    /// Commands of this turn: what comes meanwhile when the next batch is committed.
+    taken: usize,
     /// Version of the concurrency rules that those who queue were last looked for with.
     pub(super) rules_version: u32,
 }
@@ -99,6 +101,7 @@ impl Driver {
             committed,
             committed_sender,
             mode: Mode::Serving,
+            taken: 0,
         };
         match driver.recover() {
             Ok(()) => {}
@@ -139,6 +142,7 @@ impl Driver {
             while let Ok(committed) = self.committed.try_recv() {
                 self.on_committed(committed);
             }
+            self.taken = mail.len();
             for mail in mail.drain(..) {
                 if let Some(stopped) = self.on_mail(mail) {
                     self.drain().await;
@@ -238,6 +242,8 @@ impl Driver {
     /// nothing to wait for.
     fn add_effects(&mut self, effects: Vec<Effect>) {
         if !self.open.batch.writes.is_empty() {
+            let wanted = self.parts.outputs.places.are_wanted();
+            self.open.urgent |= effects.iter().any(|effect| batch::is_urgent(effect, wanted));
             self.open.effects.extend(effects);
         } else if let Some(last) = self.in_flight.back_mut() {
             last.effects.extend(effects);
@@ -251,9 +257,8 @@ impl Driver {
     }
 
     fn submit_if_due(&mut self) {
-        let lazy = self.open.effects.is_empty();
         let overdue = self.open.since.is_some_and(|since| since.elapsed() >= LAZY_BATCH_DELAY);
-        if (!lazy || overdue) && self.in_flight.len() < limits::BATCHES_IN_FLIGHT {
+        if (self.open.urgent || overdue) && self.in_flight.len() < limits::BATCHES_IN_FLIGHT {
             self.submit();
         }
     }
@@ -266,13 +271,13 @@ impl Driver {
         let seq = self.next_seq();
         let open = std::mem::take(&mut self.open);
         let batch = Arc::new(open.batch);
-        let submitted = self.parts.committer.submit(Submission {
+        let submission = Submission {
             partition: self.lease.partition,
             epoch: self.lease.epoch,
             seq,
             batch: Arc::clone(&batch),
             done: self.committed_sender.clone(),
-        });
+        };
         self.in_flight.push_back(InFlight {
             seq,
             batch,
@@ -280,7 +285,8 @@ impl Driver {
             effects: open.effects,
             tally: open.tally,
         });
-        if !submitted {
+        let here = self.taken <= limits::COMMIT_HERE_COMMANDS;
+        if !self.parts.committer.submit(submission, here) {
             self.fail("the committer has stopped".to_owned());
         }
     }

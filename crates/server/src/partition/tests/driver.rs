@@ -8,10 +8,12 @@ use reveille_protocol::frame::{Frame, MessageType};
 use reveille_protocol::message::SetStateCommand;
 use reveille_store::memory::MemoryStore;
 use reveille_store::{Epoch, PartitionId, StoreError};
+use tokio::time::Instant;
 
 use super::support::{Rig, id, live_attempt};
 use crate::limits;
 use crate::partition::Refused;
+use crate::partition::batch::LAZY_BATCH_DELAY;
 use crate::partition::committer::Committed;
 use crate::partition::handle::Mail;
 
@@ -36,6 +38,27 @@ async fn a_reply_waits_for_its_batch() {
     settle(&mut rig).await;
     let expected = Reply::Accepted { id: id(1), fresh: true, execution_time: Some(u64::MAX) };
     assert_eq!(reply.await.expect("an answer"), Ok(expected));
+}
+
+/// Whoever calls a key that is taken hears nothing before those in front have ended, and their ends are
+/// flushed.
+#[tokio::test]
+async fn a_call_that_queues_causes_no_flush_of_its_own() {
+    let mut rig = Rig::new(MemoryStore::new(1));
+    let _first = rig.call(1, "k");
+    rig.driver.end_turn();
+    assert_eq!(rig.driver.in_flight.len(), 1, "it starts an attempt");
+    settle(&mut rig).await;
+    let _queued = rig.call(2, "k");
+    rig.driver.end_turn();
+    assert_eq!(rig.driver.in_flight.len(), 0);
+    assert!(rig.driver.wake_at().is_some_and(|at| at <= Instant::now() + LAZY_BATCH_DELAY));
+    // It goes with the next batch that somebody waits for.
+    let _accepted = rig.ask(3, "k", 0);
+    rig.driver.end_turn();
+    settle(&mut rig).await;
+    let row = rig.driver.parts.store.get(PartitionId(0), &keys::invocation(id(2)));
+    assert!(row.expect("get").is_some());
 }
 
 /// A disk that is slower than the callers must not make the queue of batches grow.

@@ -81,12 +81,17 @@ impl Rig {
 
     /// Asks for a later invocation: a step with writes and a reply.
     pub(super) fn ask(&mut self, number: u128, key: &str, input: usize) -> Answer {
-        self.ask_for(invoke(number, key, input, Some(Millis::MAX)))
+        self.ask_for(invoke(number, key, input, Some(Millis::MAX)), false)
     }
 
     /// Asks for an invocation that starts at once.
     pub(super) fn ask_now(&mut self, number: u128, key: &str) -> Answer {
-        self.ask_for(invoke(number, key, 0, None))
+        self.ask_for(invoke(number, key, 0, None), false)
+    }
+
+    /// Calls: the answer is the result.
+    pub(super) fn call(&mut self, number: u128, key: &str) -> Answer {
+        self.ask_for(invoke(number, key, 0, None), true)
     }
 
     /// Kills an invocation.
@@ -96,12 +101,10 @@ impl Rig {
         assert!(self.driver.on_mail(Mail::Ask(Box::new(kill), sender)).is_none());
     }
 
-    fn ask_for(&mut self, invoke: Box<Invoke>) -> Answer {
+    fn ask_for(&mut self, invoke: Box<Invoke>, wait: bool) -> Answer {
         let (sender, receiver) = oneshot::channel();
-        let mail = Mail::Ask(
-            Box::new(move |request| Command::Invoke { request, invoke, wait: false }),
-            sender,
-        );
+        let mail =
+            Mail::Ask(Box::new(move |request| Command::Invoke { request, invoke, wait }), sender);
         assert!(self.driver.on_mail(mail).is_none(), "nothing but a stop ends a partition");
         receiver
     }

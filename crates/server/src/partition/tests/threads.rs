@@ -1,6 +1,6 @@
 //! Threads that end, and those who must hear of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use reveille_store::memory::MemoryStore;
@@ -65,13 +65,76 @@ async fn a_panic_of_the_store_is_an_answer_to_every_batch() {
     let store: Arc<dyn Store> = Arc::new(Broken(MemoryStore::new(1)));
     let (committer, thread) = Committer::start(store, Arc::default()).expect("a thread");
     let (done, mut answers) = mpsc::unbounded_channel();
-    for seq in 1..=2 {
+    for (seq, here) in [(1, false), (2, true), (3, false)] {
         let batch = Arc::new(Batch::default());
         let (partition, epoch, done) = (PartitionId(0), Epoch(1), done.clone());
-        assert!(committer.submit(Submission { partition, epoch, seq, batch, done }));
+        assert!(committer.submit(Submission { partition, epoch, seq, batch, done }, here));
         let answer = answers.recv().await.expect("an answer");
         assert_eq!(answer.seq, seq);
         assert!(matches!(answer.result, Err(StoreError::Poisoned)));
+    }
+    drop(committer);
+    thread.join().expect("it ends in peace");
+}
+
+/// A memory store whose commits wait for a word each.
+struct Slow(MemoryStore, Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl Store for Slow {
+    fn acquire(&self, partition: PartitionId) -> Result<Lease, StoreError> {
+        self.0.acquire(partition)
+    }
+
+    fn commit(&self, commits: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
+        self.1.lock().expect("no panic").recv().expect("a word");
+        self.0.commit(commits)
+    }
+
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.0.get(partition, key)
+    }
+
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.0.scan(partition, start, end, limit)
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.0.partition_count()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.0.snapshot()
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_committed_at_once_unless_another_one_is_on_its_way() {
+    let (word, words) = std::sync::mpsc::channel();
+    let store: Arc<dyn Store> = Arc::new(Slow(MemoryStore::new(1), Mutex::new(words)));
+    let epoch = store.acquire(PartitionId(0)).expect("a lease").epoch;
+    let (committer, thread) = Committer::start(store, Arc::default()).expect("a thread");
+    let (done, mut answers) = mpsc::unbounded_channel();
+    let submission = |seq| {
+        let (partition, batch, done) = (PartitionId(0), Arc::default(), done.clone());
+        Submission { partition, epoch, seq, batch, done }
+    };
+    word.send(()).expect("the store lives");
+    assert!(committer.submit(submission(1), true));
+    let first = answers.try_recv().expect("it was committed here");
+    assert!(matches!((first.seq, first.result), (1, Ok(()))));
+    assert!(committer.submit(submission(2), false));
+    assert!(committer.submit(submission(3), true), "it does not wait here for the one before");
+    assert!(answers.try_recv().is_err());
+    for seq in 2..=3 {
+        word.send(()).expect("the store lives");
+        let next = answers.recv().await.expect("an answer");
+        assert!(next.seq == seq && next.result.is_ok());
     }
     drop(committer);
     thread.join().expect("it ends in peace");
