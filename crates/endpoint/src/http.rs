@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::{
-    body::{Body, Frame, Incoming},
+    body::{Body, Frame},
     service::service_fn,
 };
 use hyper_util::{
@@ -50,7 +50,8 @@ const MANIFEST_TYPES: [&str; 3] = [
     "application/vnd.restate.endpointmanifest.v2+json",
 ];
 
-type ResponseBody = Either<Full<Bytes>, InvocationBody>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type ResponseBody<B> = Either<Full<Bytes>, InvocationBody<B>>;
 
 impl Endpoint {
     /// Serves connections until `shutdown` completes, then drops them.
@@ -91,7 +92,14 @@ impl Endpoint {
         let _ = builder.serve_connection(TokioIo::new(stream), service).await;
     }
 
-    fn respond(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    /// Answers one request, from wherever it comes. The attempt goes on while its response is read.
+    pub fn respond<B>(
+        &self,
+        request: Request<B>,
+    ) -> Response<impl Body<Data = Bytes, Error = BoxError> + Send + use<B>>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin,
+    {
         let mut segments = request.uri().path().rsplit('/');
         match (segments.next(), segments.next(), segments.next()) {
             (Some("discover"), _, _) => self.discover(&request),
@@ -104,7 +112,7 @@ impl Endpoint {
         }
     }
 
-    fn discover(&self, request: &Request<Incoming>) -> Response<ResponseBody> {
+    fn discover<B>(&self, request: &Request<B>) -> Response<ResponseBody<B>> {
         let accept = request.headers().get(header::ACCEPT);
         let accept = accept.map_or(Some(MANIFEST_TYPES[2]), |accept| accept.to_str().ok());
         let accepted = |ty: &&str| accept.is_some_and(|accept| accept.contains(ty));
@@ -114,12 +122,12 @@ impl Endpoint {
         }
     }
 
-    fn invoke(
+    fn invoke<B>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         service: &str,
         handler: &str,
-    ) -> Response<ResponseBody> {
+    ) -> Response<ResponseBody<B>> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let version = ServiceProtocolVersion::from_content_type(content_type)
@@ -137,19 +145,19 @@ impl Endpoint {
 }
 
 /// The response of an attempt.
-struct InvocationBody {
-    request: Incoming,
+struct InvocationBody<B> {
+    request: B,
     machine: Machine,
 }
 
-impl Body for InvocationBody {
+impl<B: Body<Data = Bytes> + Unpin> Body for InvocationBody<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let Self { request, machine } = self.get_mut();
         loop {
             if let Some(output) = machine.take_output() {
@@ -181,19 +189,23 @@ impl Body for InvocationBody {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
+fn plain<B>(status: StatusCode, text: &'static str) -> Response<ResponseBody<B>> {
     respond(status, "text/plain", Bytes::from_static(text.as_bytes()))
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
+fn respond<B>(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<ResponseBody<B>> {
     head(status, content_type, Either::Left(Full::new(body)))
 }
 
-fn head(
+fn head<B>(
     status: StatusCode,
     content_type: &'static str,
-    body: ResponseBody,
-) -> Response<ResponseBody> {
+    body: ResponseBody<B>,
+) -> Response<ResponseBody<B>> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

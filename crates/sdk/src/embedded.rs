@@ -19,18 +19,19 @@
 //! once the deployment has the address of a process with the handlers (`reveille deployments update`), and
 //! [`EmbeddedBuilder::take_over`] continues here what was started there.
 //!
-//! - Owns: the builder, the way from the engine to the handlers (a pipe, no socket).
+//! - Owns: the builder, the way from the engine to the handlers (no connection).
 //! - Does not own: the engine (crate `reveille-server`), the handlers' side ([`Endpoint`]).
 //! - Invariant: once it has started, new work goes to these handlers; what was started before goes on.
 
-use std::{collections::BTreeMap, fmt, future::pending, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use reveille_server::{
     config::ServerConfig,
     embedded::{Embedded as Engine, Listen},
-    invoker::{LocalDeployment, LocalDeployments},
+    invoker::{LocalDeployment, LocalDeployments, LocalRequest, LocalResponse},
     registry::RegistryError,
     server::StartError,
 };
@@ -39,7 +40,7 @@ use reveille_store::{
     embedded::{EmbeddedOptions, EmbeddedStore},
     memory::MemoryStore,
 };
-use tokio::io::DuplexStream;
+use tokio::sync::watch;
 
 use crate::{Definition, Endpoint, EndpointBuilder, EndpointError, Service};
 
@@ -247,7 +248,8 @@ impl EmbeddedBuilder {
                 Arc::new(opening.await.map_err(|_| StoreError::Poisoned)??)
             }
         };
-        let deployment: Arc<dyn LocalDeployment> = Arc::new(Linked(endpoint));
+        let deployment: Arc<dyn LocalDeployment> =
+            Arc::new(Linked { endpoint, stop: watch::Sender::new(false) });
         let local = BTreeMap::from([(self.name.clone(), deployment)]);
         let local = LocalDeployments::new(local);
         let engine = Engine::start(self.config, self.listen, store, local).await?;
@@ -262,14 +264,17 @@ impl EmbeddedBuilder {
     }
 }
 
-/// An endpoint at the other end of a pipe.
-struct Linked(Endpoint);
+/// An endpoint without a connection.
+struct Linked {
+    endpoint: Endpoint,
+    /// Never told: attempts end with the engine, which gives up their responses.
+    stop: watch::Sender<bool>,
+}
 
 impl LocalDeployment for Linked {
-    fn serve(&self, connection: DuplexStream) {
-        let endpoint = self.0.clone();
-        // It ends with its connection, which the engine closes.
-        tokio::spawn(async move { endpoint.serve_connection(connection, pending()).await });
+    fn call(&self, request: Request<LocalRequest>) -> Response<LocalResponse> {
+        let response = self.endpoint.respond(request, self.stop.subscribe(), false);
+        response.map(|body| LocalResponse::new(body.map_err(Into::into)))
     }
 }
 

@@ -265,7 +265,7 @@ pub const QUERY_ANSWER_BYTES_DEFAULT: usize = 64 << 20;
 /// Largest request to a Lambda function, in bytes: AWS takes 6 MB, in base64 and with an envelope.
 pub const LAMBDA_REQUEST_BYTES: usize = 4_400_000;
 
-/// Bytes that a pipe to a deployment or gateway within this process holds in each direction.
+/// Bytes that a pipe to a gateway within this process holds in each direction.
 pub const LOCAL_PIPE_BYTES: usize = 64 << 10;
 
 /// Largest answer of a Lambda function that is read, in bytes: AWS gives 6 MB at most.

@@ -15,7 +15,7 @@ use reveille_server::{
     config::ServerConfig,
     core::Core,
     embedded::{Embedded, Listen},
-    invoker::{LocalDeployment, LocalDeployments},
+    invoker::{LocalDeployment, LocalDeployments, LocalRequest, LocalResponse},
     registry::{DeploymentUri, RegisterDeployment, UpdateDeployment},
     server::Server,
 };
@@ -23,10 +23,7 @@ use reveille_store::{
     Store,
     memory::{MemoryControl, MemoryStore},
 };
-use tokio::{
-    io::DuplexStream,
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A workflow that waits for an answer. Its handlers note the ids that they hand out, by key.
 #[derive(Clone, Default)]
@@ -68,8 +65,8 @@ impl Reviews {
 struct Linked(Endpoint);
 
 impl LocalDeployment for Linked {
-    fn serve(&self, connection: DuplexStream) {
-        tokio::spawn(self.0.clone().serve_connection(connection));
+    fn call(&self, request: Request<LocalRequest>) -> Response<LocalResponse> {
+        self.0.respond(request).map(LocalResponse::new)
     }
 }
 

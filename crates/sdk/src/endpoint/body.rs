@@ -30,7 +30,7 @@ impl<B: Body<Data = Bytes> + Unpin> Stream for RequestBytes<B> {
 }
 
 /// The response of an endpoint.
-pub(super) enum ResponseBody {
+pub(crate) enum ResponseBody {
     /// A text that is there.
     Text(Bytes),
     /// An attempt.
@@ -38,7 +38,7 @@ pub(super) enum ResponseBody {
 }
 
 /// The output of an attempt, and what ends it.
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     pub output: mpsc::Receiver<Result<Bytes, Lost>>,
     pub task: AbortHandle,
 }

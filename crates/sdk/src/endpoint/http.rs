@@ -126,7 +126,7 @@ impl Endpoint {
     }
 
     /// Answers a request. `is_whole` where requests and responses can only be exchanged whole.
-    pub(super) fn respond<B>(
+    pub(crate) fn respond<B>(
         &self,
         request: Request<B>,
         stopping: watch::Receiver<bool>,

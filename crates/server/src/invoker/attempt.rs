@@ -31,6 +31,7 @@ use tokio::time::{Instant, Sleep};
 use crate::limits;
 
 use super::call::Call;
+use super::connect::Address;
 use super::exchange::Exchange;
 use super::failure;
 use super::http1::Chunks;
@@ -159,7 +160,12 @@ impl Attempt {
             Ok(prepared) => prepared,
             Err(failure) => return Err(End::Failed(failure)),
         };
-        let pool = &self.shared.pool;
+        let (pool, outbound) = (&self.shared.pool, &self.shared.options.outbound);
+        if let Address::Local(name) = &prepared.address {
+            self.call.sign(outbound, &mut prepared.request);
+            let called = outbound.local.call(name, prepared.request);
+            return called.map(Exchange::local).map_err(|cause| self.unreachable(&cause));
+        }
         if self.call.http1 {
             let origin = pool.http1(&prepared.address);
             // Boxed, so that attempts over HTTP/2 do not make room for it.

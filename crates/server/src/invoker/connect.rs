@@ -60,8 +60,8 @@ impl Address {
         Ok(Address::Socket { host, port, tls })
     }
 
-    /// Opens a connection: a pipe within the process, or a socket, with TLS on it for `https`. Takes at
-    /// most [`limits::CONNECT_TIMEOUT_MS`] in all.
+    /// Opens a connection: a socket, with TLS on it for `https`, or a pipe to the gateway of a function.
+    /// Takes at most [`limits::CONNECT_TIMEOUT_MS`] in all.
     pub(crate) async fn connect(
         &self,
         outbound: &Outbound,
@@ -71,7 +71,9 @@ impl Address {
             Address::Function(function) => {
                 Ok(Stream::Local(lambda::connect(function.clone(), outbound.tls.clone())))
             }
-            Address::Local(name) => outbound.local.connect(name).map(Stream::Local).map_err(failed),
+            Address::Local(_) => {
+                Err(failed("it is within this process, which takes no connection"))
+            }
             Address::Socket { host, port, tls } => {
                 let tls = tls.then_some(&outbound.tls);
                 connect_socket((host.as_str(), *port), tls, alpn).await

@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::response::Parts;
-use http::{Method, StatusCode, Uri};
+use http::{Method, Response, StatusCode, Uri};
+use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use reveille_protocol::manifest::{self, Manifest, ManifestError};
@@ -21,6 +22,7 @@ use crate::tls::client::{Alpn, TlsFailure};
 use super::call;
 use super::connect::{self, Address};
 use super::exchange::with_sources;
+use super::local::{Input, LocalResponse};
 use super::outbound::Outbound;
 
 /// What a deployment says of itself.
@@ -166,6 +168,10 @@ async fn ask(
     outbound.sign(&mut headers, || "/discover".to_owned());
     let request =
         call::request(Method::GET, uri, headers, http1).map_err(NoResponse::Unreachable)?;
+    if let Address::Local(name) = &address {
+        let called = outbound.local.call(name, request).map_err(NoResponse::Unreachable)?;
+        return local(called).await;
+    }
     let alpn = if http1 { Alpn::Http1 } else { Alpn::Http2 };
     let socket = address.connect(outbound, alpn).await?;
     if http1 {
@@ -176,15 +182,7 @@ async fn ask(
             let request = request.map(|()| Empty::<Bytes>::new());
             let (parts, mut body) =
                 sender.send_request(request).await.map_err(broken)?.into_parts();
-            let mut bytes = Vec::new();
-            while bytes.len() <= limits::MANIFEST_BYTES
-                && let Some(frame) = body.frame().await
-            {
-                if let Ok(data) = frame.map_err(broken)?.into_data() {
-                    bytes.extend_from_slice(&data);
-                }
-            }
-            Ok((parts, bytes))
+            Ok((parts, bounded(&mut body).await.map_err(broken)?))
         };
         return drive(connection, exchange).await;
     }
@@ -204,6 +202,29 @@ async fn ask(
         Ok((parts, bytes))
     };
     drive(connection, exchange).await
+}
+
+/// Reads the answer of a deployment within the process.
+async fn local(
+    (input, response): (Input, Response<LocalResponse>),
+) -> Result<(Parts, Vec<u8>), NoResponse> {
+    input.close();
+    let (parts, mut body) = response.into_parts();
+    let bytes = bounded(&mut body).await;
+    Ok((parts, bytes.map_err(|error| NoResponse::Unreachable(with_sources(error.as_ref())))?))
+}
+
+/// Reads a body until it is longer than a manifest may be.
+async fn bounded<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Vec<u8>, B::Error> {
+    let mut bytes = Vec::new();
+    while bytes.len() <= limits::MANIFEST_BYTES
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Polls a connection until the exchange on it is over.

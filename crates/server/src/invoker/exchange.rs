@@ -1,4 +1,4 @@
-//! One request and its response, over either version of HTTP.
+//! One request and its response, over either version of HTTP or within the process.
 //!
 //! - Owns: writing chunks within the peer's window, half-closing, reading, resetting.
 //! - Does not own: what the bytes mean and how long to wait ([`super::attempt`]).
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::http1::{Chunks, Http1Lease};
+use super::local::{Input, LocalResponse};
 use super::outgoing::Outgoing;
 use super::pool::{Lease, Slot};
 
@@ -37,6 +38,8 @@ pub(super) enum Exchange {
     Http2(Http2),
     /// An HTTP/1.1 connection.
     Http1(Http1),
+    /// A deployment within the process.
+    Local(Local),
 }
 
 /// See [`Exchange::Http2`]. The slot is the last field: it is free when the stream is gone.
@@ -56,6 +59,20 @@ enum Receive2 {
 pub(super) struct Http1 {
     receive: Receive1,
     lease: Option<Http1Lease>,
+}
+
+/// See [`Exchange::Local`]. Dropping it resets the request and gives up the attempt.
+pub(super) struct Local {
+    input: Input,
+    half_closed: bool,
+    receive: Receive,
+}
+
+enum Receive {
+    Head(Box<Response<LocalResponse>>),
+    Body(LocalResponse),
+    /// While the head is taken.
+    Taken,
 }
 
 type Head1 = dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>> + Send;
@@ -83,9 +100,19 @@ impl Exchange {
         Exchange::Http1(Http1 { receive: Receive1::Head(head), lease: Some(lease) })
     }
 
+    /// Takes a request to a deployment within the process, and its response.
+    pub(super) fn local((input, response): (Input, Response<LocalResponse>)) -> Exchange {
+        let receive = Receive::Head(Box::new(response));
+        Exchange::Local(Local { input, half_closed: false, receive })
+    }
+
     /// Writes as many chunks as the peer's window takes, and half-closes behind the last one.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing) {
-        let Exchange::Http2(http2) = self else { return };
+        let http2 = match self {
+            Exchange::Http2(http2) => http2,
+            Exchange::Http1(_) => return,
+            Exchange::Local(local) => return local.poll_flush(cx, outgoing),
+        };
         while !http2.half_closed {
             if outgoing.is_empty() {
                 if outgoing.closing() {
@@ -115,8 +142,10 @@ impl Exchange {
 
     /// Half-closes the request; what was not written is not sent any more.
     pub(super) fn half_close(&mut self) {
-        if let Exchange::Http2(http2) = self {
-            http2.half_close();
+        match self {
+            Exchange::Http2(http2) => http2.half_close(),
+            Exchange::Http1(_) => {}
+            Exchange::Local(local) => local.half_close(),
         }
     }
 
@@ -149,6 +178,17 @@ impl Exchange {
                     }
                 }
             }
+            Exchange::Local(local) => match std::mem::replace(&mut local.receive, Receive::Taken) {
+                Receive::Head(response) => {
+                    let (parts, body) = response.into_parts();
+                    local.receive = Receive::Body(body);
+                    Poll::Ready(Ok(parts))
+                }
+                taken => {
+                    local.receive = taken;
+                    Poll::Pending
+                }
+            },
         }
     }
 
@@ -171,6 +211,10 @@ impl Exchange {
                 }
             }
             Exchange::Http1(http1) => http1.poll_data(cx),
+            Exchange::Local(local) => {
+                let Receive::Body(body) = &mut local.receive else { return Poll::Pending };
+                poll_body(body, cx, |error| Broken::late(with_sources(error.as_ref())))
+            }
         }
     }
 
@@ -209,22 +253,51 @@ impl Http2 {
 impl Http1 {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         let Receive1::Body(body) = &mut self.receive else { return Poll::Pending };
-        loop {
-            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
-                    Err(_trailers) => continue,
-                },
-                Some(Err(error)) => {
-                    return Poll::Ready(Some(Err(Broken::late(with_sources(&error)))));
-                }
-                None => {
-                    if let Some(lease) = self.lease.take() {
-                        lease.give_back();
-                    }
-                    return Poll::Ready(None);
-                }
+        let read = ready!(poll_body(body, cx, |error| Broken::late(with_sources(&error))));
+        if read.is_none()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.give_back();
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl Local {
+    fn poll_flush(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing) {
+        while !outgoing.is_empty() {
+            if self.half_closed || self.input.poll_room(cx).is_pending() {
+                return;
             }
+            outgoing.take().into_iter().for_each(|chunk| self.input.send(chunk));
+        }
+        if outgoing.closing() {
+            self.half_close();
+        }
+    }
+
+    fn half_close(&mut self) {
+        if !self.half_closed {
+            self.half_closed = true;
+            self.input.close();
+        }
+    }
+}
+
+/// Waits for the next bytes of a body. Trailers mean nothing here.
+fn poll_body<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    cx: &mut Context<'_>,
+    broken: impl Fn(B::Error) -> Broken,
+) -> Poll<Option<Result<Bytes, Broken>>> {
+    loop {
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(bytes) => return Poll::Ready(Some(Ok(bytes))),
+                Err(_trailers) => continue,
+            },
+            Some(Err(error)) => return Poll::Ready(Some(Err(broken(error)))),
+            None => return Poll::Ready(None),
         }
     }
 }

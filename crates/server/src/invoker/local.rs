@@ -1,26 +1,35 @@
 //! Deployments within this process: handlers that are linked with the engine they run on.
 //!
-//! To the invoker such a deployment is one over HTTP/2 whose connection is a pipe; so discovery,
-//! attempts, timeouts and failures are those of every other deployment, and its services can move to a
-//! process of their own by a change of the address.
+//! To the invoker such a deployment is one over HTTP/2 without the connection: requests and responses
+//! are those of every other deployment, handed over as they are. So discovery, timeouts and failures are
+//! the same, and its services can move to a process of their own by a change of the address.
 //!
 //! - Owns: the address (`local://NAME/`, or `local://NAME.NUMBER/`) and the table of names.
-//! - Does not own: what serves the other end ([`LocalDeployment`]).
+//! - Does not own: how the body of a request gets there (`body`), what answers ([`LocalDeployment`]).
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod body;
 
-use tokio::io::DuplexStream;
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
-use crate::limits;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+
+pub use body::{LocalRequest, RequestReset};
+
+pub(super) use body::Input;
 
 /// Scheme of the address.
 pub(crate) const SCHEME: &str = "local";
 
-/// Serves connections that come from within the process.
+/// The response of a deployment within this process. Dropping it gives up the attempt.
+pub type LocalResponse = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// Answers requests that come from within the process.
 pub trait LocalDeployment: Send + Sync + 'static {
-    /// Serves a connection, HTTP/2 with prior knowledge, until either side closes it. Called on the
-    /// runtime of the server, for each connection once; must not block.
-    fn serve(&self, connection: DuplexStream);
+    /// Answers a request as over HTTP/2: the response begins at once, and goes on while the request does.
+    /// Called on the runtime of the server; must not block.
+    fn call(&self, request: Request<LocalRequest>) -> Response<LocalResponse>;
 }
 
 /// The deployments within this process, by name. Clones share them.
@@ -38,8 +47,12 @@ impl LocalDeployments {
         self.0.keys().map(String::as_str)
     }
 
-    /// Opens a connection to the deployment of this name.
-    pub(super) fn connect(&self, name: &str) -> Result<DuplexStream, String> {
+    /// Begins a request to the deployment of this name.
+    pub(super) fn call(
+        &self,
+        name: &str,
+        request: Request<()>,
+    ) -> Result<(Input, Response<LocalResponse>), String> {
         // What was taken over from another deployment has its number behind the name.
         let (plain, _number) = name.rsplit_once('.').unwrap_or((name, ""));
         let deployment = self.0.get(name).or_else(|| self.0.get(plain)).ok_or_else(|| {
@@ -48,9 +61,8 @@ impl LocalDeployments {
                  address at which its services are now (PATCH /deployments/ID)"
             )
         })?;
-        let (ours, theirs) = tokio::io::duplex(limits::LOCAL_PIPE_BYTES);
-        deployment.serve(theirs);
-        Ok(ours)
+        let (input, body) = body::pipe();
+        Ok((input, deployment.call(request.map(|()| body))))
     }
 }
 

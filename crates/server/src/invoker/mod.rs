@@ -45,7 +45,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::limits;
 use crate::partition::Partitions;
 
-pub use self::local::{LocalDeployment, LocalDeployments};
+pub use self::local::{
+    LocalDeployment, LocalDeployments, LocalRequest, LocalResponse, RequestReset,
+};
 pub use self::outbound::Outbound;
 pub(crate) use connect::dial;
 

@@ -6,8 +6,8 @@
 //! 3. submit the open batch if anybody waits for it ([`Driver::submit`]),
 //! 4. release the effects of batches that became durable ([`Driver::on_committed`]).
 //!
-//! The driver does not wait for a flush: effects wait, work does not, until as many batches are in
-//! flight as may be and the next one is complete as well.
+//! With much to do the driver does not wait for a flush: effects wait, work does not, until as many
+//! batches are in flight as may be and the next one is complete as well.
 //! - Owns: the lease, the overlay, the open batch and those in flight.
 //! - Does not own: rules (crate `engine`), flushing ([`super::committer`]), carrying out effects
 //!   ([`super::effects`]).
