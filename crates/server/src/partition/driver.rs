@@ -75,8 +75,8 @@ pub struct Driver {
     pub(super) committed: mpsc::UnboundedReceiver<Committed>,
     committed_sender: mpsc::UnboundedSender<Committed>,
     pub(super) mode: Mode,
-    /// Commands of this turn: what comes meanwhile when the next batch is committed.
-    taken: usize,
+    /// Commands applied in this turn: about as many come while the next batch is committed.
+    applied: usize,
     /// Version of the concurrency rules that those who queue were last looked for with.
     pub(super) rules_version: u32,
 }
@@ -101,7 +101,7 @@ impl Driver {
             committed,
             committed_sender,
             mode: Mode::Serving,
-            taken: 0,
+            applied: 0,
         };
         match driver.recover() {
             Ok(()) => {}
@@ -123,6 +123,7 @@ impl Driver {
         // What the last owner left may be due already, or become due before anyone writes to us.
         self.end_turn();
         loop {
+            self.applied = 0;
             let wake_at = self.wake_at();
             let behind = self.is_behind();
             tokio::select! {
@@ -142,7 +143,6 @@ impl Driver {
             while let Ok(committed) = self.committed.try_recv() {
                 self.on_committed(committed);
             }
-            self.taken = mail.len();
             for mail in mail.drain(..) {
                 if let Some(stopped) = self.on_mail(mail) {
                     self.drain().await;
@@ -190,6 +190,7 @@ impl Driver {
             Command::Frames { id, attempt, .. } => (None, Some((id, attempt))),
             _ => (None, None),
         };
+        self.applied += 1;
         let origin = Origin::of(&command);
         let step = reveille_engine::apply(&view, &context, command)?;
         if let Some(id) = admitted
@@ -285,7 +286,7 @@ impl Driver {
             effects: open.effects,
             tally: open.tally,
         });
-        let here = self.taken <= limits::COMMIT_HERE_COMMANDS;
+        let here = self.applied <= limits::COMMIT_HERE_COMMANDS;
         if !self.parts.committer.submit(submission, here) {
             self.fail("the committer has stopped".to_owned());
         }
