@@ -1,11 +1,12 @@
 //! Repository automation, started as `cargo xtask SUBCOMMAND`. One file per subcommand:
 //! [`tidy`] (house rules), [`mod@test`] (every test, also `ci`) and [`mod@bench`] (load measurements),
-//! [`compare`] (the contract against the peer).
+//! [`instructions`] (what hot rules may cost), [`compare`] (the contract against the peer).
 //!
 //! Owns no product code; it only starts cargo and the binaries and reads the tree.
 
 mod bench;
 mod compare;
+mod instructions;
 mod process;
 mod test;
 mod tidy;
@@ -15,8 +16,11 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: cargo xtask SUBCOMMAND
   tidy [--tighten]   check the house rules; --tighten lowers the ratchet to what the tree has
-  test               run every test there is (fmt, clippy, tidy, tests, simulator)
+  test               run every test there is (fmt, clippy, tidy, instructions, tests, simulator)
   ci                 the same as test
+  instructions [--update]
+        counts the instructions of hot rules with callgrind and compares them with the figures in
+        xtask/instructions.txt; --update writes the figures
   bench [greet|steps|counter|counter-hot|chain|answer|promise|all]...
         [--connections 1,16,64] [--seconds 3] [--keys 1000] [--count-flushes]
         [--json [FILE.json]] [--plot FILE.svg]
@@ -41,6 +45,7 @@ fn main() -> Result<()> {
     match subcommand {
         "tidy" => tidy::run(rest),
         "test" | "ci" => test::run(rest),
+        "instructions" => instructions::run(rest),
         "bench" => bench::run(rest),
         "compare" => compare::run_command(rest),
         "help" | "--help" | "-h" => {

@@ -10,13 +10,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{tidy, workspace};
+use crate::{instructions, tidy, workspace};
 
 /// How many simulator seeds a run must survive.
 const SIMULATOR_SEEDS: &str = "2000";
 
 /// Tools that must be there before the first step, and how to get them.
-const TOOLS: [(&str, &[&str], &str); 6] = [
+const TOOLS: [(&str, &[&str], &str); 7] = [
     ("git", &["--version"], "install git"),
     ("cargo", &["fmt", "--version"], "rustup component add rustfmt"),
     ("cargo", &["clippy", "--version"], "rustup component add clippy"),
@@ -28,7 +28,13 @@ const TOOLS: [(&str, &[&str], &str); 6] = [
         "install Python 3.10 or newer with its venv (on Debian, python3-venv); the end-to-end \
          tests run Python services",
     ),
+    (
+        VALGRIND,
+        &["--version"],
+        "install valgrind; the instructions of hot rules are counted with it",
+    ),
 ];
+const VALGRIND: &str = "valgrind";
 
 /// The services with the Rust SDK: a package of its own, so that its dependencies are not ours.
 const RUST_SERVICES: &str = "tests/sdk/rust/Cargo.toml";
@@ -37,7 +43,8 @@ const RUST_SERVICES: &str = "tests/sdk/rust/Cargo.toml";
 const SDK_FEATURES: &str =
     "reveille/client,reveille/embedded,reveille/lambda,reveille/schemars,reveille/test";
 
-/// The steps that are one call of cargo each; tidy runs between the lints and the build.
+/// The steps that are one call of cargo each; tidy and the instructions run between the lints and the
+/// build.
 const LINTS: [&[&str]; 3] = [
     &["fmt", "--all", "--check"],
     &[
@@ -96,6 +103,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         timed(&mut times, &step, || workspace::run(workspace::cargo(&step)))?;
     }
     timed(&mut times, &["xtask", "tidy"], || tidy::run(&[]))?;
+    timed(&mut times, &["xtask", "instructions"], || instructions::run(&[]))?;
     for step in TESTS {
         timed(&mut times, step, || workspace::run(workspace::cargo(step)))?;
     }
@@ -124,6 +132,9 @@ fn timed(
 
 fn check_tools() -> Result<()> {
     for (tool, arguments, remedy) in TOOLS {
+        if tool == VALGRIND && !instructions::IS_COUNTED {
+            continue;
+        }
         let mut command = Command::new(tool);
         command.args(arguments);
         if workspace::output(command).is_err() {
