@@ -4,7 +4,7 @@
 //!   directory, so that whatever else the machine does meets both.
 //! - Does not own: arguments ([`options`]), the server process ([`crate::process`]) and its stand
 //!   ([`stand`]), the service under test ([`service`]), the load ([`load`]), what is measured
-//!   ([`table`]; [`park`], [`timers`], [`idle`], [`growth`], [`overload`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
+//!   ([`table`]; [`park`], [`queue`], [`timers`], [`idle`], [`growth`], [`overload`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
@@ -21,12 +21,15 @@ mod overload;
 mod park;
 mod plot;
 mod posts;
+mod probe;
+mod queue;
 mod report;
 mod scenario;
 mod service;
 mod stand;
 mod statistics;
 mod table;
+mod tenths;
 mod timers;
 
 use std::{fs, path::Path, time::Duration};
@@ -101,6 +104,7 @@ async fn take_turn(turn: Turn<'_>) -> Result<Vec<Row>> {
     for trial in &turn.options.trials {
         let measured = match trial {
             Trial::Park => park::measure(turn).await,
+            Trial::Queue => queue::measure(turn).await,
             Trial::Timers => timers::measure(turn).await,
             Trial::Idle => idle::measure(turn).await,
             Trial::Growth => growth::measure(turn).await,

@@ -79,7 +79,7 @@ impl Crowd {
             }
             Ok(begin.elapsed())
         };
-        let ((), elapsed) = tokio::try_join!(sent, waiting)?;
+        let (_, elapsed) = tokio::try_join!(sent, waiting)?;
         Ok(elapsed)
     }
 
@@ -151,7 +151,8 @@ fn note_end(event: &Event, ends: &mut [u8]) -> Result<bool> {
     Ok(ends[number] == 1)
 }
 
-async fn next(events: &mut UnboundedReceiver<Event>) -> Result<Event> {
+/// Returns what the next handler tells; an error if none does for a while.
+pub async fn next(events: &mut UnboundedReceiver<Event>) -> Result<Event> {
     let event = async { events.recv().await.context("the endpoint is gone") };
     within(PROGRESS_TIME_MAX, "no handler got further", event).await
 }

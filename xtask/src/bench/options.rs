@@ -18,6 +18,8 @@ pub struct Options {
     pub keys: u64,
     /// Handlers that the trial *park* parks.
     pub count: usize,
+    /// Calls of one key that the trial *queue* queues.
+    pub queued: usize,
     /// Delayed sends of the trial *timers*.
     pub timers: usize,
     /// Invocations that the trial *growth* keeps, in ascending order.
@@ -54,6 +56,7 @@ impl Options {
             duration: Duration::from_secs(3),
             keys: 1000,
             count: 100_000,
+            queued: 100_000,
             timers: 5000,
             counts: vec![1000, 10_000, 100_000],
             rounds: 0,
@@ -96,6 +99,7 @@ impl Options {
             "--seconds" => self.duration = Duration::try_from_secs_f64(value.parse()?)?,
             "--keys" => self.keys = positive(value)?,
             "--count" => self.count = positive(value)?,
+            "--queued" => self.queued = positive(value)?,
             "--timers" => self.timers = positive(value)?,
             "--counts" => self.counts = numbers(value)?,
             "--rounds" => self.rounds = positive(value)?,
@@ -182,6 +186,7 @@ mod tests {
     fn trials_do_without_the_table() {
         for (arguments, scenarios, trials) in [
             ("park --count 9", 0, vec![Trial::Park]),
+            ("queue --queued 9", 0, vec![Trial::Queue]),
             ("timers greet idle", 1, vec![Trial::Timers, Trial::Idle]),
             ("growth --counts 5,50", 0, vec![Trial::Growth]),
             ("all", Scenario::ALL.len(), vec![]),
@@ -238,6 +243,7 @@ mod tests {
             "--seconds x",
             "--keys 0",
             "--count 0",
+            "--queued 0",
             "--counts 10,5",
             "--rounds 0",
             "--rond 1",

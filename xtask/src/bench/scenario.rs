@@ -70,6 +70,8 @@ impl Scenario {
 pub enum Trial {
     /// [`super::park`]: parking many, a crash, answering all.
     Park,
+    /// [`super::queue`]: many calls of one key, one after the other.
+    Queue,
     /// [`super::timers`]: many that are due at the same moment.
     Timers,
     /// [`super::idle`]: a server that does nothing.
@@ -81,11 +83,13 @@ pub enum Trial {
 }
 
 impl Trial {
-    pub const ALL: [Self; 5] = [Self::Park, Self::Timers, Self::Idle, Self::Growth, Self::Overload];
+    pub const ALL: [Self; 6] =
+        [Self::Park, Self::Queue, Self::Timers, Self::Idle, Self::Growth, Self::Overload];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Park => "park",
+            Self::Queue => "queue",
             Self::Timers => "timers",
             Self::Idle => "idle",
             Self::Growth => "growth",

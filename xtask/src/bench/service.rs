@@ -29,8 +29,12 @@ pub const RESOLVE: &str = "resolve";
 pub const PARK: &str = "park";
 /// The handler of [`SERVICE`] that is sent with a delay.
 pub const TICK: &str = "tick";
-/// The handler of [`OBJECT`].
+/// The handler of [`OBJECT`] that counts in its state.
 pub const ADD: &str = "add";
+/// The handler of [`OBJECT`] that counts as well, and tells so.
+pub const TALLY: &str = "tally";
+/// The handler of [`OBJECT`] that waits like that of the scenario *answer*, and keeps the key busy.
+pub const HOLD: &str = "hold";
 
 /// Silence after which a handler that parks is asked to suspend. A server that does not do so of its
 /// own accord keeps a request open for each, for a minute by default and for so many as it allows at a
@@ -113,7 +117,10 @@ fn endpoint(channels: &Channels) -> Endpoint {
         .handler(PARK, park(channels.clone()))
         .declare(|handler| handler.options.inactivity_timeout_ms = Some(PARK_INACTIVITY_MS))
         .handler(TICK, tick(channels.clone()));
-    let object = ServiceDef::object(OBJECT).handler(ADD, add);
+    let object = ServiceDef::object(OBJECT)
+        .handler(ADD, add)
+        .handler(TALLY, tally(channels.clone()))
+        .handler(HOLD, answer(channels.clone()));
     let workflow = ServiceDef::workflow(WORKFLOW)
         .handler(RUN, promise(channels.clone()))
         .shared_handler(RESOLVE, resolve);
@@ -142,6 +149,15 @@ fn add(attempt: &mut Attempt) -> Result<Bytes, Stop> {
     let next = Bytes::from((count + 1).to_string());
     attempt.set_state(STATE, next.clone());
     Ok(next)
+}
+
+/// Does the same as [`add`] and tells the count.
+fn tally(channels: Channels) -> impl Fn(&mut Attempt) -> Result<Bytes, Stop> {
+    move |attempt| {
+        let count = add(attempt)?;
+        channels.tell(attempt.input(), What::Ends(count.clone()));
+        Ok(count)
+    }
 }
 
 fn number(text: &[u8]) -> Result<u64, Stop> {
