@@ -28,7 +28,7 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
         [--against 'COMMAND'] [--rounds 2] [--names A,B]
         drives a server, with --against two of them in turn, and prints medians and ratios
   bench [park|queue|timers|idle|growth|overload|everything]... [--count 100000]
-        [--queued 100000] [--timers 5000] [--counts 1000,10000,100000]
+        [--queued 100000] [--timers 5000] [--due-in SECONDS] [--counts 1000,10000,100000]
         the same for parked handlers, a crash and their answers; many calls of one key; timers
         due at once; an idle server; the cost per call while more and more invocations are kept; twice the calls
         that can be answered

@@ -20,8 +20,10 @@ pub struct Options {
     pub count: usize,
     /// Calls of one key that the trial *queue* queues.
     pub queued: usize,
-    /// Delayed sends of the trial *timers*.
-    pub timers: usize,
+    /// Delayed sends of the trial *timers*, one number after the other.
+    pub timers: Vec<usize>,
+    /// When they are due, counted from the first; by default found from how fast sends are taken.
+    pub due_in: Option<Duration>,
     /// Invocations that the trial *growth* keeps, in ascending order.
     pub counts: Vec<usize>,
     /// How often each server has its turn.
@@ -57,7 +59,8 @@ impl Options {
             keys: 1000,
             count: 100_000,
             queued: 100_000,
-            timers: 5000,
+            timers: vec![5000],
+            due_in: None,
             counts: vec![1000, 10_000, 100_000],
             rounds: 0,
             server: None,
@@ -100,7 +103,8 @@ impl Options {
             "--keys" => self.keys = positive(value)?,
             "--count" => self.count = positive(value)?,
             "--queued" => self.queued = positive(value)?,
-            "--timers" => self.timers = positive(value)?,
+            "--timers" => self.timers = numbers(value)?,
+            "--due-in" => self.due_in = Some(Duration::try_from_secs_f64(value.parse()?)?),
             "--counts" => self.counts = numbers(value)?,
             "--rounds" => self.rounds = positive(value)?,
             "--server" => self.server = Some(value.to_owned()),
@@ -244,6 +248,8 @@ mod tests {
             "--keys 0",
             "--count 0",
             "--queued 0",
+            "--timers 5,0",
+            "--due-in -1",
             "--counts 10,5",
             "--rounds 0",
             "--rond 1",

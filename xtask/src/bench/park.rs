@@ -46,6 +46,11 @@ impl Footprint {
     /// Reads it once the server is quiet.
     pub async fn of(stand: &Stand) -> Result<Self> {
         stand.settle().await?;
+        Self::now(stand)
+    }
+
+    /// Reads it whatever the server does.
+    pub fn now(stand: &Stand) -> Result<Self> {
         let resident = stand.server.resident_bytes()?;
         Ok(Self { resident, disk: stand.directory.occupied_bytes()? })
     }

@@ -93,8 +93,13 @@ impl Stand {
 impl Stand {
     /// Waits until the server has nothing more to do, or has had time enough.
     pub async fn settle(&self) -> Result<()> {
+        self.settle_for(SETTLE_TIME_MAX).await
+    }
+
+    /// The same with another bound on the time, which is exceeded by a second at most.
+    pub async fn settle_for(&self, time_max: Duration) -> Result<()> {
         let begin = Instant::now();
-        while begin.elapsed() < SETTLE_TIME_MAX {
+        while begin.elapsed() < time_max {
             let before = self.server.cpu_time()?;
             tokio::time::sleep(SETTLE_WINDOW).await;
             if self.server.cpu_time()?.saturating_sub(before) <= SETTLE_CPU_MAX {
