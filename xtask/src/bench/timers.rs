@@ -43,10 +43,11 @@ static SHORT_RATIO: Metric =
     Metric::compared("short_beside_to_alone", "short timer beside them, in parts of alone", 2);
 
 /// Sends by which the rate of registering is found. They are due long after the end.
-const TRY: usize = 2000;
+const TRY: usize = 5000;
 const TRY_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many times longer than at that rate registering may take: tables are merged meanwhile.
-const REGISTER_FACTOR: f64 = 1.5;
+/// How many times longer than at that rate registering may take: tables are merged meanwhile, and
+/// the machine may do other things.
+const REGISTER_FACTOR: f64 = 3.0;
 /// Time for everything else before they are due.
 const LEAD: Duration = Duration::from_secs(12);
 /// The part of what is left of it in which the server may become quiet.
