@@ -4,13 +4,14 @@
 //!   directory, so that whatever else the machine does meets both.
 //! - Does not own: arguments ([`options`]), the server process ([`crate::process`]) and its stand
 //!   ([`stand`]), the service under test ([`service`]), the load ([`load`]), what is measured
-//!   ([`table`]; [`park`], [`queue`], [`timers`], [`idle`], [`growth`], [`overload`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
+//!   ([`table`]; [`park`], [`queue`], [`timers`], [`idle`], [`growth`], [`overload`], [`tail`]), the cost of the disk alone ([`floor`]), what is shown ([`figures`], [`report`], [`plot`]).
 //! - Invariant: endpoint and load generator stay the same for every server that is measured, so
 //!   ratios between servers mean something; absolute figures depend on the machine.
 
 mod connection;
 mod crowd;
 mod figures;
+mod flood;
 mod floor;
 mod flushes;
 mod growth;
@@ -29,6 +30,7 @@ mod service;
 mod stand;
 mod statistics;
 mod table;
+mod tail;
 mod tenths;
 mod timers;
 
@@ -109,6 +111,7 @@ async fn take_turn(turn: Turn<'_>) -> Result<Vec<Row>> {
             Trial::Idle => idle::measure(turn).await,
             Trial::Growth => growth::measure(turn).await,
             Trial::Overload => overload::measure(turn).await,
+            Trial::Tail => tail::measure(turn).await,
         };
         rows.extend(measured.context(trial.name())?);
     }

@@ -27,11 +27,12 @@ const USAGE: &str = "usage: cargo xtask SUBCOMMAND
         [--server 'COMMAND with {data} {ingress} {ingress_port} {admin} {admin_port}']
         [--against 'COMMAND'] [--rounds 2] [--names A,B]
         drives a server, with --against two of them in turn, and prints medians and ratios
-  bench [park|queue|timers|idle|growth|overload|everything]... [--count 100000]
+  bench [park|queue|timers|idle|growth|overload|tail|everything]... [--count 100000]
         [--queued 100000] [--timers 5000] [--due-in SECONDS] [--counts 1000,10000,100000]
+        [--rate CALLS_PER_SECOND]
         the same for parked handlers, a crash and their answers; many calls of one key; timers
-        due at once; an idle server; the cost per call while more and more invocations are kept; twice the calls
-        that can be answered
+        due at once; an idle server; the cost per call while more and more invocations are kept;
+        twice the calls that can be answered; the slowest calls beside other work
   bench embedded     the same for the engine in the process of its handlers
   compare --peer 'COMMAND' [--server 'COMMAND'] [--case TEXT]
         runs the scripts of the contract against both and prints what differs";

@@ -26,6 +26,8 @@ pub struct Options {
     pub due_in: Option<Duration>,
     /// Invocations that the trial *growth* keeps, in ascending order.
     pub counts: Vec<usize>,
+    /// Calls per second that the trial *tail* offers; by default a part of what the server can answer.
+    pub rate: Option<f64>,
     /// How often each server has its turn.
     pub rounds: usize,
     /// Command line of the server in place of our own, with placeholders.
@@ -62,6 +64,7 @@ impl Options {
             timers: vec![5000],
             due_in: None,
             counts: vec![1000, 10_000, 100_000],
+            rate: None,
             rounds: 0,
             server: None,
             against: None,
@@ -106,6 +109,7 @@ impl Options {
             "--timers" => self.timers = numbers(value)?,
             "--due-in" => self.due_in = Some(Duration::try_from_secs_f64(value.parse()?)?),
             "--counts" => self.counts = numbers(value)?,
+            "--rate" => self.rate = Some(f64::from(positive::<u32>(value)?)),
             "--rounds" => self.rounds = positive(value)?,
             "--server" => self.server = Some(value.to_owned()),
             "--against" => self.against = Some(value.to_owned()),
@@ -251,6 +255,7 @@ mod tests {
             "--timers 5,0",
             "--due-in -1",
             "--counts 10,5",
+            "--rate 0",
             "--rounds 0",
             "--rond 1",
             "--names a,b",

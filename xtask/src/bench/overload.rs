@@ -5,15 +5,13 @@
 //! differs by the number of calls only. Load generator and server share a machine: what the load
 //! generator takes for the second half of the calls, the server does not get.
 
-mod flood;
-
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use self::flood::{Flood, Tally, locked};
 use super::{
     figures::{Metric, Row},
+    flood::{Flood, Tally, locked},
     park::{MEMORY, RESIDENT_PEAK, millis},
     stand::Turn,
     statistics::quantile,
@@ -46,6 +44,8 @@ const FACTOR: f64 = 2.0;
 const GAIN_MIN: f64 = 1.05;
 /// Where the search for the peak ends in any case.
 const IN_FLIGHT_MAX: usize = 4096;
+/// How often the open loop looks which calls are due.
+const PACE: Duration = Duration::from_millis(1);
 /// How long the closed loop runs before it is measured.
 const WARM_UP: Duration = Duration::from_millis(700);
 
@@ -57,7 +57,7 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
     let (in_flight, peak) = find_peak(&flood, options.connections_max(), options.duration).await?;
     let resident_before = server.resident_bytes()?;
     let offered = FACTOR * peak;
-    let tally = flood.open_loop(offered, options.duration).await;
+    let tally = flood.open_loop(offered, PACE, options.duration).await;
     let begin = Instant::now();
     let unanswered = flood.wait_for_backlog().await;
     let backlog = begin.elapsed();
@@ -80,7 +80,7 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
 
 /// Puts twice as many calls in flight until that brings no more; returns how many gave the highest
 /// rate, and that rate.
-async fn find_peak(flood: &Flood, first: usize, duration: Duration) -> Result<(usize, f64)> {
+pub async fn find_peak(flood: &Flood, first: usize, duration: Duration) -> Result<(usize, f64)> {
     flood.closed_loop(first, WARM_UP).await?;
     let mut best = (first, flood.closed_loop(first, duration).await?);
     while best.0 < IN_FLIGHT_MAX {

@@ -80,11 +80,20 @@ pub enum Trial {
     Growth,
     /// [`super::overload`]: twice the calls that can be answered.
     Overload,
+    /// [`super::tail`]: calls at a moderate rate, beside other work.
+    Tail,
 }
 
 impl Trial {
-    pub const ALL: [Self; 6] =
-        [Self::Park, Self::Queue, Self::Timers, Self::Idle, Self::Growth, Self::Overload];
+    pub const ALL: [Self; 7] = [
+        Self::Park,
+        Self::Queue,
+        Self::Timers,
+        Self::Idle,
+        Self::Growth,
+        Self::Overload,
+        Self::Tail,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -94,6 +103,7 @@ impl Trial {
             Self::Idle => "idle",
             Self::Growth => "growth",
             Self::Overload => "overload",
+            Self::Tail => "tail",
         }
     }
 

@@ -8,6 +8,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,15 +18,17 @@ use http::{Request, StatusCode, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+};
 
-use crate::bench::stand::GREET_PATH;
+use super::{stand::GREET_PATH, statistics::quantile};
 
 const CONNECTIONS: usize = 16;
 /// Calls in flight on all connections.
 const IN_FLIGHT_MAX: usize = 50_000;
-/// How often the open loop looks which calls are due.
-const PACE: Duration = Duration::from_millis(1);
 /// The longest wait for the answers to what was sent.
 const BACKLOG_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,8 @@ pub struct Flood {
 pub struct Tally {
     pub sent: u64,
     pub unsent: u64,
+    /// From when each was due until it was sent.
+    sent_late: Vec<Duration>,
     /// From when they were due, of those that were answered with 2xx.
     pub times: Vec<Duration>,
     /// Of these, before the loop ended.
@@ -99,15 +104,21 @@ impl Flood {
         Ok(calls as f64 / begin.elapsed().as_secs_f64())
     }
 
-    /// Offers `rate` calls per second for `duration`. Calls may still be in flight afterwards.
-    pub async fn open_loop(&self, rate: f64, duration: Duration) -> Arc<Mutex<Tally>> {
+    /// Offers `rate` calls per second for `duration`, and looks every `pace` which are due. Calls may
+    /// still be in flight afterwards.
+    pub async fn open_loop(
+        &self,
+        rate: f64,
+        pace: Duration,
+        duration: Duration,
+    ) -> Arc<Mutex<Tally>> {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let begin = Instant::now();
         let end = begin + duration;
-        let mut pace = tokio::time::interval(PACE);
+        let pace = beat(pace);
         let mut offered = 0_usize;
         while Instant::now() < end {
-            pace.tick().await;
+            pace.notified().await;
             let due_count = due_count(rate, begin.elapsed().min(duration));
             while offered < due_count {
                 let due = begin + Duration::from_secs_f64(offered as f64 / rate);
@@ -131,7 +142,7 @@ impl Flood {
             locked(tally).unsent += 1;
             return;
         };
-        locked(tally).sent += 1;
+        locked(tally).count_sent(due);
         let (mut sender, uri, tally) = (self.sender(number), self.uri.clone(), Arc::clone(tally));
         tokio::spawn(async move {
             let answer = call(&mut sender, &uri).await;
@@ -146,6 +157,18 @@ impl Flood {
 }
 
 impl Tally {
+    /// Returns by how much the given share of the calls was not sent later than it was due.
+    pub fn sent_late(&self, share: f64) -> Option<Duration> {
+        let mut late = self.sent_late.clone();
+        late.sort_unstable();
+        quantile(&late, share)
+    }
+
+    fn count_sent(&mut self, due: Instant) {
+        self.sent += 1;
+        self.sent_late.push(due.elapsed());
+    }
+
     fn count(&mut self, answer: &Result<Answer>, due: Instant, end: Instant) {
         let Ok(Answer { status, has_retry_after }) = answer else {
             self.failed += 1;
@@ -172,6 +195,22 @@ impl Tally {
 /// Locks it; nobody holds it for longer than counting takes.
 pub fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().expect("no holder of this lock panics")
+}
+
+/// Wakes whoever waits for it, again and again, as long as it is held.
+///
+/// From a thread of its own: timers of the runtime are a millisecond apart.
+fn beat(period: Duration) -> Arc<Notify> {
+    let beat = Arc::new(Notify::new());
+    let held = Arc::downgrade(&beat);
+    thread::spawn(move || {
+        while let Some(beat) = held.upgrade() {
+            beat.notify_one();
+            drop(beat);
+            thread::sleep(period);
+        }
+    });
+    beat
 }
 
 /// Returns how many calls are due after some time.
