@@ -17,7 +17,7 @@ use super::{
     figures::{Metric, Row},
     load::Target,
     micros,
-    park::{Footprint, millis},
+    park::{Footprint, RESIDENT_PEAK, millis},
     posts::{Post, Sent, post_all},
     probe::{self, Probe},
     scenario::SERVICE,
@@ -94,7 +94,8 @@ async fn with_count(turn: Turn<'_>, count: usize) -> Result<[Row; 2]> {
     let timers = Row::new("timers", count as u64)
         .with_optional(&LATENESS_P50, late(0.50))
         .with_optional(&LATENESS_P99, late(0.99))
-        .with_optional(&LATENESS_MAX, late(1.0));
+        .with_optional(&LATENESS_MAX, late(1.0))
+        .with(&RESIDENT_PEAK, server.resident_bytes_peak()? as f64);
     Ok([row, tenths::add_to(timers, &running, due, &moments)])
 }
 
