@@ -10,6 +10,7 @@ pub mod committer;
 pub mod driver;
 pub mod effects;
 pub mod handle;
+mod known;
 mod live;
 mod observe;
 pub mod overlay;

@@ -1,9 +1,11 @@
 //! What a partition has written but not yet committed, and has just committed, laid over the store.
 //!
 //! - Owns: read-your-writes over batches in flight, in order of keys; a bounded memory of recent rows.
+//! - Does not own: which keys the state of an object has ([`super::known`]).
 //! - Invariant: an uncommitted row is here from the step that writes it until a batch with its latest
 //!   value is durable, so reads never go back in time. A recent row is as the store has it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 use std::mem;
 
@@ -12,6 +14,7 @@ use reveille_engine::keys::tag;
 use reveille_engine::tx::{View, ViewError};
 use reveille_store::{PartitionId, Store};
 
+use super::known::Known;
 use crate::limits;
 
 #[derive(Debug)]
@@ -26,6 +29,8 @@ struct Row {
 pub struct Overlay {
     rows: BTreeMap<Bytes, Row>,
     recent: Recent,
+    /// The keys of state that was read whole. Reads teach it, so it is in a cell.
+    states: RefCell<Known>,
 }
 
 /// Committed rows, to be found without asking the store. Scans do without them.
@@ -49,6 +54,9 @@ const READ_LATER: [u8; 5] = [tag::TIMER, tag::IN_FLIGHT, tag::WAIT, tag::OUTBOX,
 impl Overlay {
     /// Writes a row as part of a batch.
     pub fn write(&mut self, batch: u64, key: Bytes, value: Option<Bytes>) {
+        if key.first() == Some(&tag::STATE) {
+            self.states.get_mut().follow(&key, value.is_some());
+        }
         self.rows.insert(key, Row { batch, value });
     }
 
@@ -133,6 +141,28 @@ impl View for PartitionView<'_> {
         if start >= end {
             return Ok(Vec::new());
         }
+        if limit < usize::MAX || start.first() != Some(&tag::STATE) {
+            return self.merge(start, end, limit);
+        }
+        if let Some(keys) = self.overlay.states.borrow().keys(start, end) {
+            let row = |key: &Bytes| Ok(self.get(key)?.map(|value| (key.clone(), value)));
+            return keys.iter().filter_map(|key| row(key).transpose()).collect();
+        }
+        let rows = self.merge(start, end, limit)?;
+        let keys = rows.iter().map(|(key, _)| key.clone());
+        self.overlay.states.borrow_mut().learn(start, end, keys);
+        Ok(rows)
+    }
+}
+
+impl PartitionView<'_> {
+    /// Reads rows of overlay and store side by side.
+    fn merge(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, ViewError> {
         let range = || {
             let bounds = (std::ops::Bound::Included(start), std::ops::Bound::Excluded(end));
             self.overlay.rows.range::<[u8], _>(bounds)

@@ -1,19 +1,24 @@
 //! Overlay and store together read like one map.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use reveille_engine::keys::tag;
 use reveille_engine::tx::View;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Batch, Commit, Lease, PartitionId, Store};
+use reveille_store::{Batch, Commit, Lease, PartitionId, Snapshot, Store, StoreError};
 
 use super::support::Random;
+use crate::partition::known::KEYS_MAX;
 use crate::partition::overlay::{Overlay, PartitionView};
 
-/// Few keys of several lengths, so that rows meet and prefixes matter.
+/// Few keys of several lengths, so that rows meet and prefixes matter. A third of them are rows of state,
+/// of which the keys of a range are remembered.
 fn key(random: &mut Random) -> Bytes {
-    let length = 1 + random.below(3);
-    (0..length).map(|_| b'a' + random.below(3) as u8).collect::<Vec<u8>>().into()
+    let length = 1 + random.below(4);
+    (0..length).map(|_| tag::STATE - 1 + random.below(3) as u8).collect::<Vec<u8>>().into()
 }
 
 /// Three batches at most are in flight, and become durable in order.
@@ -100,6 +105,79 @@ fn reads_are_those_of_one_map() {
             world.check(&mut random, &format!("seed {seed}, step {step}"));
         }
     }
+}
+
+/// A store that counts scans.
+struct Counted(MemoryStore, AtomicUsize);
+
+impl Store for Counted {
+    fn acquire(&self, partition: PartitionId) -> Result<Lease, StoreError> {
+        self.0.acquire(partition)
+    }
+
+    fn commit(&self, commits: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
+        self.0.commit(commits)
+    }
+
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.0.get(partition, key)
+    }
+
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.scan(partition, start, end, limit)
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.0.partition_count()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.0.snapshot()
+    }
+}
+
+/// Found by measuring a key that 100,000 calls queued for: each of them scanned the state, and walked over
+/// every version of it that was still in memory.
+#[test]
+fn the_state_of_an_object_is_scanned_once() {
+    let store = Counted(MemoryStore::new(1), AtomicUsize::new(0));
+    let mut overlay = Overlay::default();
+    let (start, end) = (b"sa:".as_slice(), b"sa;".as_slice());
+    let key = |name: &str| Bytes::from(format!("sa:{name}"));
+    let mut expected = BTreeMap::new();
+    for seq in 0..100_u64 {
+        let name = format!("{}", seq % 5);
+        let value = (seq % 7 > 0).then(|| Bytes::from(vec![seq as u8]));
+        match &value {
+            Some(value) => expected.insert(key(&name), value.clone()),
+            None => expected.remove(&key(&name)),
+        };
+        overlay.write(seq, key(&name), value);
+        // Of another object, and behind the range.
+        overlay.write(seq, Bytes::from_static(b"sb:x"), Some(Bytes::new()));
+        let view = PartitionView { overlay: &overlay, store: &store, partition: PartitionId(0) };
+        let rows = view.scan(start, end, usize::MAX).expect("scan");
+        assert_eq!(rows, expected.clone().into_iter().collect::<Vec<_>>(), "step {seq}");
+    }
+    let scans = || store.1.load(Ordering::Relaxed);
+    assert_eq!(scans(), 1);
+    // With many keys a scan is the better way.
+    for number in 0..=KEYS_MAX {
+        overlay.write(100, key(&format!("many {number}")), Some(Bytes::new()));
+    }
+    let view = PartitionView { overlay: &overlay, store: &store, partition: PartitionId(0) };
+    for _ in 0..2 {
+        let rows = view.scan(start, end, usize::MAX).expect("scan");
+        assert_eq!(rows.len(), expected.len() + KEYS_MAX + 1);
+    }
+    assert_eq!(scans(), 3);
 }
 
 /// Committed rows are remembered up to a bound, and not at all where nobody reads them again.
