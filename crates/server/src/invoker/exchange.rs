@@ -64,15 +64,9 @@ pub(super) struct Http1 {
 /// See [`Exchange::Local`]. Dropping it resets the request and gives up the attempt.
 pub(super) struct Local {
     input: Input,
-    half_closed: bool,
-    receive: Receive,
-}
-
-enum Receive {
-    Head(Box<Response<LocalResponse>>),
-    Body(LocalResponse),
-    /// While the head is taken.
-    Taken,
+    /// `None` once it was taken.
+    head: Option<Box<Parts>>,
+    body: LocalResponse,
 }
 
 type Head1 = dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>> + Send;
@@ -102,8 +96,8 @@ impl Exchange {
 
     /// Takes a request to a deployment within the process, and its response.
     pub(super) fn local((input, response): (Input, Response<LocalResponse>)) -> Exchange {
-        let receive = Receive::Head(Box::new(response));
-        Exchange::Local(Local { input, half_closed: false, receive })
+        let (head, body) = response.into_parts();
+        Exchange::Local(Local { input, head: Some(Box::new(head)), body })
     }
 
     /// Writes as many chunks as the peer's window takes, and half-closes behind the last one.
@@ -145,7 +139,7 @@ impl Exchange {
         match self {
             Exchange::Http2(http2) => http2.half_close(),
             Exchange::Http1(_) => {}
-            Exchange::Local(local) => local.half_close(),
+            Exchange::Local(local) => local.input.close(),
         }
     }
 
@@ -178,16 +172,9 @@ impl Exchange {
                     }
                 }
             }
-            Exchange::Local(local) => match std::mem::replace(&mut local.receive, Receive::Taken) {
-                Receive::Head(response) => {
-                    let (parts, body) = response.into_parts();
-                    local.receive = Receive::Body(body);
-                    Poll::Ready(Ok(parts))
-                }
-                taken => {
-                    local.receive = taken;
-                    Poll::Pending
-                }
+            Exchange::Local(local) => match local.head.take() {
+                Some(head) => Poll::Ready(Ok(*head)),
+                None => Poll::Pending,
             },
         }
     }
@@ -212,8 +199,7 @@ impl Exchange {
             }
             Exchange::Http1(http1) => http1.poll_data(cx),
             Exchange::Local(local) => {
-                let Receive::Body(body) = &mut local.receive else { return Poll::Pending };
-                poll_body(body, cx, |error| Broken::late(with_sources(error.as_ref())))
+                poll_body(&mut local.body, cx, |error| Broken::late(with_sources(error.as_ref())))
             }
         }
     }
@@ -266,19 +252,12 @@ impl Http1 {
 impl Local {
     fn poll_flush(&mut self, cx: &mut Context<'_>, outgoing: &mut Outgoing) {
         while !outgoing.is_empty() {
-            if self.half_closed || self.input.poll_room(cx).is_pending() {
+            if self.input.poll_room(cx).is_pending() {
                 return;
             }
             outgoing.take().into_iter().for_each(|chunk| self.input.send(chunk));
         }
         if outgoing.closing() {
-            self.half_close();
-        }
-    }
-
-    fn half_close(&mut self) {
-        if !self.half_closed {
-            self.half_closed = true;
             self.input.close();
         }
     }

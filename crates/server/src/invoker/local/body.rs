@@ -65,7 +65,7 @@ impl Input {
         Poll::Pending
     }
 
-    /// Sends a chunk. It goes nowhere once the reader has gone, which the response tells.
+    /// Sends a chunk. It goes nowhere behind the end, or once the reader has gone, which the response tells.
     pub(in crate::invoker) fn send(&self, chunk: Bytes) {
         let mut pipe = locked(&self.0);
         if pipe.state == State::Open {
@@ -74,7 +74,7 @@ impl Input {
         }
     }
 
-    /// Ends the request behind what was sent.
+    /// Ends the request behind what was sent, unless it has ended.
     pub(in crate::invoker) fn close(&self) {
         self.end(State::Closed);
     }

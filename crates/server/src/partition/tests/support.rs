@@ -14,7 +14,8 @@ use reveille_engine::schema::{
     OutputRule, RetryPolicy, Schema, ServiceKind, ServiceSchema,
 };
 use reveille_protocol::id::{DeploymentId, InvocationId};
-use reveille_store::{PartitionId, Store};
+use reveille_store::memory::MemoryStore;
+use reveille_store::{Commit, Lease, PartitionId, Snapshot, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -37,6 +38,52 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// What a [`Hooked`] store is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Commit,
+    Get,
+    Scan,
+}
+
+/// A memory store that calls a function first.
+pub(super) struct Hooked<F>(pub(super) MemoryStore, pub(super) F);
+
+impl<F: Fn(Access) + Send + Sync + 'static> Store for Hooked<F> {
+    fn acquire(&self, partition: PartitionId) -> Result<Lease, StoreError> {
+        self.0.acquire(partition)
+    }
+
+    fn commit(&self, commits: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
+        (self.1)(Access::Commit);
+        self.0.commit(commits)
+    }
+
+    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        (self.1)(Access::Get);
+        self.0.get(partition, key)
+    }
+
+    fn scan(
+        &self,
+        partition: PartitionId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        (self.1)(Access::Scan);
+        self.0.scan(partition, start, end, limit)
+    }
+
+    fn partition_count(&self) -> u16 {
+        self.0.partition_count()
+    }
+
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        self.0.snapshot()
     }
 }
 

@@ -2,54 +2,25 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Batch, Commit, Epoch, Lease, PartitionId, Snapshot, Store, StoreError};
+use reveille_store::{Batch, Epoch, PartitionId, Store, StoreError};
 use tokio::sync::mpsc;
 
-use super::support::Rig;
+use super::support::{Access, Hooked, Rig};
 use crate::partition::committer::{Committer, Submission};
 use crate::partition::handle::Mail;
 use crate::partition::spawn;
 
 /// A store with a bug.
-struct Broken(MemoryStore);
-
-impl Store for Broken {
-    fn acquire(&self, partition: PartitionId) -> Result<Lease, StoreError> {
-        self.0.acquire(partition)
-    }
-
-    fn commit(&self, _: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
-        panic!("a bug of the store, for the test")
-    }
-
-    fn get(&self, _: PartitionId, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        panic!("a bug of the store, for the test")
-    }
-
-    fn scan(
-        &self,
-        partition: PartitionId,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.0.scan(partition, start, end, limit)
-    }
-
-    fn partition_count(&self) -> u16 {
-        self.0.partition_count()
-    }
-
-    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        self.0.snapshot()
-    }
+fn broken() -> impl Store {
+    Hooked(MemoryStore::new(1), |access| {
+        assert_eq!(access, Access::Scan, "a bug of the store, for the test");
+    })
 }
 
 #[tokio::test]
 async fn a_panic_of_a_partition_asks_for_a_restart() {
-    let Rig { driver, partitions, mut failures, _schema } = Rig::new(Broken(MemoryStore::new(1)));
+    let Rig { driver, partitions, mut failures, _schema } = Rig::new(broken());
     let thread = spawn(driver, 0).expect("a thread");
     let purge =
         |request| reveille_engine::command::Command::Purge { request, id: super::support::id(1) };
@@ -62,7 +33,7 @@ async fn a_panic_of_a_partition_asks_for_a_restart() {
 
 #[tokio::test]
 async fn a_panic_of_the_store_is_an_answer_to_every_batch() {
-    let store: Arc<dyn Store> = Arc::new(Broken(MemoryStore::new(1)));
+    let store: Arc<dyn Store> = Arc::new(broken());
     let (committer, thread) = Committer::start(store, Arc::default()).expect("a thread");
     let (done, mut answers) = mpsc::unbounded_channel();
     for (seq, here) in [(1, false), (2, true), (3, false)] {
@@ -77,46 +48,17 @@ async fn a_panic_of_the_store_is_an_answer_to_every_batch() {
     thread.join().expect("it ends in peace");
 }
 
-/// A memory store whose commits wait for a word each.
-struct Slow(MemoryStore, Mutex<std::sync::mpsc::Receiver<()>>);
-
-impl Store for Slow {
-    fn acquire(&self, partition: PartitionId) -> Result<Lease, StoreError> {
-        self.0.acquire(partition)
-    }
-
-    fn commit(&self, commits: &[Commit<'_>]) -> Vec<Result<(), StoreError>> {
-        self.1.lock().expect("no panic").recv().expect("a word");
-        self.0.commit(commits)
-    }
-
-    fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.0.get(partition, key)
-    }
-
-    fn scan(
-        &self,
-        partition: PartitionId,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.0.scan(partition, start, end, limit)
-    }
-
-    fn partition_count(&self) -> u16 {
-        self.0.partition_count()
-    }
-
-    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        self.0.snapshot()
-    }
-}
-
 #[tokio::test]
 async fn a_batch_is_committed_at_once_unless_another_one_is_on_its_way() {
     let (word, words) = std::sync::mpsc::channel();
-    let store: Arc<dyn Store> = Arc::new(Slow(MemoryStore::new(1), Mutex::new(words)));
+    let words = Mutex::new(words);
+    // Each commit waits for a word.
+    let slow = move |access| {
+        if access == Access::Commit {
+            words.lock().expect("no panic").recv().expect("a word");
+        }
+    };
+    let store: Arc<dyn Store> = Arc::new(Hooked(MemoryStore::new(1), slow));
     let epoch = store.acquire(PartitionId(0)).expect("a lease").epoch;
     let (committer, thread) = Committer::start(store, Arc::default()).expect("a thread");
     let (done, mut answers) = mpsc::unbounded_channel();
