@@ -9,6 +9,7 @@
 //!   is empty, or every connection is full, or a connection is being opened.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use crate::limits;
 
 use super::connect::{self, Address};
+use super::gathered::Gathered;
 use super::http1::Http1Origin;
 use super::outbound::Outbound;
 use crate::tls::Stream;
@@ -115,7 +117,8 @@ struct State {
 struct Conn {
     id: u64,
     sender: SendRequest<Bytes>,
-    inflight: usize,
+    /// Changed under the lock only; the connection itself looks at it.
+    inflight: Arc<AtomicUsize>,
     /// The peer takes no new streams; the connection goes when the open ones end.
     refusing: bool,
     idle_since: Instant,
@@ -124,7 +127,7 @@ struct Conn {
 impl Conn {
     fn has_room(&self) -> bool {
         let max = self.sender.current_max_send_streams().min(limits::STREAMS_PER_CONNECTION);
-        !self.refusing && self.inflight < max
+        !self.refusing && self.inflight.load(Ordering::Relaxed) < max
     }
 }
 
@@ -185,7 +188,7 @@ impl State {
 
     fn give_back(&mut self, id: u64) {
         self.connection(id, |connection| {
-            connection.inflight -= 1;
+            connection.inflight.fetch_sub(1, Ordering::Relaxed);
             connection.idle_since = Instant::now();
         });
     }
@@ -221,7 +224,7 @@ impl Origin {
     /// Takes a free stream of the first connection that has one, so that the last can fall idle.
     fn lease(self: &Arc<Origin>, state: &mut State) -> Option<Lease> {
         let connection = state.connections.iter_mut().find(|connection| connection.has_room())?;
-        connection.inflight += 1;
+        connection.inflight.fetch_add(1, Ordering::Relaxed);
         let slot = Slot { origin: Some(self.clone()), connection: connection.id };
         Some(Lease { slot, sender: connection.sender.clone() })
     }
@@ -251,13 +254,13 @@ impl Origin {
         }
     }
 
-    fn opened(self: &Arc<Origin>, sender: SendRequest<Bytes>) -> u64 {
+    fn opened(self: &Arc<Origin>, sender: SendRequest<Bytes>, inflight: Arc<AtomicUsize>) -> u64 {
         let mut state = self.lock();
         state.connecting -= 1;
         let id = state.next_id;
         state.next_id += 1;
         let idle_since = Instant::now();
-        state.connections.push(Conn { id, sender, inflight: 0, refusing: false, idle_since });
+        state.connections.push(Conn { id, sender, inflight, refusing: false, idle_since });
         self.serve(&mut state);
         id
     }
@@ -289,7 +292,7 @@ impl Origin {
             return true;
         };
         let connection = &state.connections[index];
-        if connection.inflight > 0 {
+        if connection.inflight.load(Ordering::Relaxed) > 0 {
             return true;
         }
         if connection.idle_since.elapsed() >= Duration::from_millis(self.times.idle_ms) {
@@ -316,14 +319,14 @@ impl Origin {
 
 /// The task of one connection, from the socket to its end.
 async fn connect_and_drive(origin: Arc<Origin>) {
-    let Opened { sender, mut connection, pings } =
-        match open(&origin.address, &origin.outbound).await {
-            Ok(opened) => opened,
-            Err(cause) => return origin.failed(&cause),
-        };
-    let id = origin.opened(sender);
+    let Opened { sender, connection, pings } = match open(&origin.address, &origin.outbound).await {
+        Ok(opened) => opened,
+        Err(cause) => return origin.failed(&cause),
+    };
+    let inflight = Arc::<AtomicUsize>::default();
+    let id = origin.opened(sender, Arc::clone(&inflight));
     tokio::select! {
-        ended = &mut connection => {
+        ended = Gathered::new(connection, inflight) => {
             if let Err(error) = ended {
                 tracing::debug!(address = ?origin.address, %error, "connection lost");
             }
