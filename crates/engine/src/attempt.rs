@@ -38,7 +38,7 @@ pub fn start(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineE
 /// Starts the next attempt of an invocation that has its units.
 pub fn start_admitted(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<(), EngineError> {
     if !is_in_flight(invocation) {
-        tx.write(keys::in_flight(invocation.id), Bytes::new());
+        tx.create(keys::in_flight(invocation.id), Bytes::new());
     }
     let record = &mut invocation.record;
     if record.attempt == 0 && record.created_at != tx.now() {

@@ -165,7 +165,7 @@ pub fn on_attach_message(
         }
         Some(_) if !wait => notification::Result::Void(Void {}),
         Some(mut invocation) => {
-            tx.write(keys::attached(id, &caller), bytes::Bytes::new());
+            tx.create(keys::attached(id, &caller), bytes::Bytes::new());
             invocation.record.attached_len += 1;
             tx.put(&invocation);
             return Ok(());

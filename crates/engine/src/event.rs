@@ -143,7 +143,7 @@ fn append(
     let number = invocation.record.events_total;
     let after_index = last_index(&invocation.record);
     let event = StoredEvent { at: tx.now(), after_index, failure, paused };
-    tx.write(keys::event(invocation.id, number), record::encode(&event));
+    tx.create(keys::event(invocation.id, number), record::encode(&event));
     if number >= EVENTS_FIRST + EVENTS_LATEST {
         tx.delete(keys::event(invocation.id, number - EVENTS_LATEST));
     }

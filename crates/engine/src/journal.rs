@@ -139,7 +139,7 @@ fn settle(
 fn append(tx: &mut Tx<'_>, invocation: &mut Invocation, ty: MessageType, payload: Bytes) {
     let now = tx.now();
     let key = keys::journal(invocation.id, invocation.record.journal_len);
-    tx.write(key, JournalEntry { at: now, frame: Frame::new(ty, payload) }.encode());
+    tx.create(key, JournalEntry { at: now, frame: Frame::new(ty, payload) }.encode());
     let record = &mut invocation.record;
     record.journal_len += 1;
     record.modified_at = now;

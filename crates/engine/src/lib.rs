@@ -77,11 +77,23 @@ use command::Command;
 use effect::Effect;
 use tx::{Context, EngineError, Tx, View};
 
+/// A row that a step writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Its key.
+    pub key: Bytes,
+    /// Its value; `None` deletes it.
+    pub value: Option<Bytes>,
+    /// True when the partition certainly has no such row so far. A store may forget such a row without a
+    /// trace when it is deleted soon, so this must never be wrong.
+    pub fresh: bool,
+}
+
 /// What a command leads to.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
-    /// Rows to write, or to delete where there is no value. Commit all or none.
-    pub writes: Vec<(Bytes, Option<Bytes>)>,
+    /// Rows to write, each key once. Commit all or none.
+    pub writes: Vec<Write>,
     /// What to do, in order, once the writes are durable.
     pub effects: Vec<Effect>,
 }

@@ -17,13 +17,13 @@ pub fn acquire(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<bool, Eng
     let key = keys::lock(invocation.instance());
     let Some(mut lock) = tx.read::<LockRecord>(&key)? else {
         let lock = LockRecord { holder: id_bytes(invocation.id), ..LockRecord::default() };
-        tx.write(key, encode(&lock));
+        tx.create(key, encode(&lock));
         return Ok(true);
     };
     invocation.record.set_status(Status::Queued);
     invocation.record.queue_position = lock.tail;
     invocation.record.queued_at = Some(tx.now());
-    tx.write(keys::queue(invocation.instance(), lock.tail), id_bytes(invocation.id));
+    tx.create(keys::queue(invocation.instance(), lock.tail), id_bytes(invocation.id));
     lock.tail += 1;
     tx.write(key, encode(&lock));
     Ok(false)

@@ -18,7 +18,6 @@ use bytes::Bytes;
 use reveille_protocol::frame::Frame;
 use reveille_protocol::id::InvocationId;
 
-use crate::apply;
 use crate::command::{AttemptId, Command, Millis, RequestId};
 use crate::effect::{AttemptStart, Effect, Reply};
 use crate::identity::SecretKey;
@@ -27,6 +26,7 @@ use crate::record::{self, InvocationRecord};
 use crate::schema::Schema;
 use crate::tx::{Context, EngineError, View, ViewError};
 use crate::wait::WaitRow;
+use crate::{Write, apply};
 
 /// Time that an attempt which awaits an answer likely to come soon keeps its stream.
 const HOLD_MS: u64 = 250;
@@ -60,6 +60,19 @@ pub struct MemoryPartition {
 /// Rows by key.
 #[derive(Default)]
 pub(crate) struct Rows(pub(crate) BTreeMap<Bytes, Bytes>);
+
+impl Rows {
+    /// Carries out the writes of a step.
+    pub(crate) fn write(&mut self, writes: Vec<Write>) {
+        for Write { key, value, fresh } in writes {
+            let before = match value {
+                Some(value) => self.0.insert(key.clone(), value),
+                None => self.0.remove(&key),
+            };
+            assert!(!fresh || before.is_none(), "{key:?} is not as fresh as the step says");
+        }
+    }
+}
 
 impl View for Rows {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ViewError> {
@@ -117,12 +130,7 @@ impl MemoryPartition {
                 hold_ms: HOLD_MS,
             };
             let step = apply(&self.rows, &context, command)?;
-            for (key, value) in step.writes {
-                match value {
-                    Some(value) => self.rows.0.insert(key, value),
-                    None => self.rows.0.remove(&key),
-                };
-            }
+            self.rows.write(step.writes);
             for effect in step.effects {
                 queue.extend(self.carry_out(effect));
             }

@@ -207,7 +207,7 @@ fn copy(
                 new.record.decisions_len += 1;
             }
         }
-        tx.write(keys::journal(new.id, index), entry.encode());
+        tx.create(keys::journal(new.id, index), entry.encode());
     }
     Ok(())
 }

@@ -138,7 +138,7 @@ fn await_completion(
     pending: Pending,
 ) {
     let pending = Pending { command: u32::from(command.0), ..pending };
-    tx.write(keys::pending(invocation.id, completion_id), encode(&pending));
+    tx.create(keys::pending(invocation.id, completion_id), encode(&pending));
     invocation.record.pending_len += 1;
 }
 

@@ -15,7 +15,7 @@ use crate::{invoke, outbox, retention};
 
 /// Sets a timer.
 pub fn set(tx: &mut Tx<'_>, due: Millis, kind: TimerKind, id: InvocationId, number: u32) {
-    tx.write(keys::timer(Timer { due, kind, id, number }), Bytes::new());
+    tx.create(keys::timer(Timer { due, kind, id, number }), Bytes::new());
 }
 
 /// Removes a timer.

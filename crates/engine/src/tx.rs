@@ -4,11 +4,12 @@
 //! - Does not own: rules; those are the modules that take a [`Tx`].
 //! - Invariant: nothing reaches the view. A step that fails half-way leaves no trace.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 
 use bytes::Bytes;
 use reveille_protocol::{id::InvocationId, text::hex};
 
+use crate::Write;
 use crate::command::{AttemptId, Millis, PartitionNumber};
 use crate::effect::Effect;
 use crate::identity::{SecretKey, partition_of};
@@ -125,12 +126,20 @@ impl Invocation {
     }
 }
 
+/// What a step makes of a row.
+#[derive(Debug)]
+struct Row {
+    value: Option<Bytes>,
+    /// It was not there when the step began.
+    fresh: bool,
+}
+
 /// One step in the making.
 pub struct Tx<'a> {
     /// What does not change.
     pub context: &'a Context<'a>,
     view: &'a dyn View,
-    writes: BTreeMap<Bytes, Option<Bytes>>,
+    writes: BTreeMap<Bytes, Row>,
     effects: Vec<Effect>,
     local: VecDeque<Message>,
     /// Levels (keys of their rows) below which somebody may run now.
@@ -153,7 +162,10 @@ impl<'a> Tx<'a> {
     /// Ends the step.
     pub fn finish(self) -> crate::Step {
         debug_assert!(self.local.is_empty(), "every local message is delivered within its step");
-        crate::Step { writes: self.writes.into_iter().collect(), effects: self.effects }
+        // A row that came and went within the step never was.
+        let left = self.writes.into_iter().filter(|(_, row)| row.value.is_some() || !row.fresh);
+        let writes = left.map(|(key, Row { value, fresh })| Write { key, value, fresh });
+        crate::Step { writes: writes.collect(), effects: self.effects }
     }
 
     /// The time of the step.
@@ -169,7 +181,7 @@ impl<'a> Tx<'a> {
     /// Reads a row, own writes included.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         match self.writes.get(key) {
-            Some(value) => Ok(value.clone()),
+            Some(row) => Ok(row.value.clone()),
             None => Ok(self.view.get(key)?),
         }
     }
@@ -186,11 +198,11 @@ impl<'a> Tx<'a> {
         }
         // Own deletes may hide rows of the view, so that many more are read.
         let hidden =
-            self.writes.range(start.clone()..end.clone()).filter(|w| w.1.is_none()).count();
+            self.writes.range(start.clone()..end.clone()).filter(|w| w.1.value.is_none()).count();
         let rows = self.view.scan(start, end, limit.saturating_add(hidden))?;
         let mut merged: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
-        for (key, value) in self.writes.range(start.clone()..end.clone()) {
-            match value {
+        for (key, row) in self.writes.range(start.clone()..end.clone()) {
+            match &row.value {
                 Some(value) => merged.insert(key.clone(), value.clone()),
                 None => merged.remove(key),
             };
@@ -200,12 +212,30 @@ impl<'a> Tx<'a> {
 
     /// Writes a row.
     pub fn write(&mut self, key: Bytes, value: Bytes) {
-        self.writes.insert(key, Some(value));
+        self.set(key, Some(value), false);
+    }
+
+    /// Writes a row that certainly is not there ([`Write::fresh`]).
+    pub fn create(&mut self, key: Bytes, value: Bytes) {
+        self.set(key, Some(value), true);
+    }
+
+    /// Notes that a row certainly is not there, for whoever writes it later in this step.
+    pub fn is_absent(&mut self, key: Bytes) {
+        self.set(key, None, true);
     }
 
     /// Deletes a row.
     pub fn delete(&mut self, key: Bytes) {
-        self.writes.insert(key, None);
+        self.set(key, None, false);
+    }
+
+    /// Sets a row. What was known of it when the step began stays as it is.
+    fn set(&mut self, key: Bytes, value: Option<Bytes>, fresh: bool) {
+        match self.writes.entry(key) {
+            Entry::Occupied(mut row) => row.get_mut().value = value,
+            Entry::Vacant(vacant) => drop(vacant.insert(Row { value, fresh })),
+        }
     }
 
     /// Deletes all rows of a range.
@@ -252,7 +282,7 @@ impl<'a> Tx<'a> {
         let seq = self.read_seq(&key)? + 1;
         self.write(key, Bytes::copy_from_slice(&seq.to_be_bytes()));
         let encoded = message.encode();
-        self.write(keys::outbox(to, seq), encoded.clone());
+        self.create(keys::outbox(to, seq), encoded.clone());
         self.emit(Effect::Send(to, seq, encoded));
         Ok(())
     }

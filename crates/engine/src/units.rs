@@ -59,7 +59,7 @@ pub fn acquire(tx: &mut Tx<'_>, invocation: &mut Invocation) -> Result<bool, Eng
         })?;
     }
     let row = keys::limited(levels.names(), invocation.record.attempt > 0, position);
-    tx.write(row, id_bytes(invocation.id));
+    tx.create(row, id_bytes(invocation.id));
     invocation.record.set_status(Status::Limited);
     invocation.record.limited_position = position;
     invocation.record.modified_at = tx.now();

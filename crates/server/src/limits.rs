@@ -210,9 +210,6 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest pause between two pieces of a request body, in milliseconds.
 pub const LISTENER_BODY_PAUSE_MS: u64 = 60_000;
 
-/// Committed rows that one partition keeps in memory because they are likely to be read soon.
-pub const RECENT_ROWS_BYTES: usize = 2 << 20;
-
 /// Signatures of requests that are kept to be used again, one per handler.
 pub const IDENTITY_TOKENS: usize = 4096;
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reveille_engine::keys::tag;
 use reveille_server::config::ServerConfig;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Commit, Lease, PartitionId, Snapshot, Store, StoreError};
+use reveille_store::{Commit, Lease, PartitionId, Snapshot, Store, StoreError, Write};
 
 use world::{World, eventually};
 
@@ -46,7 +46,7 @@ struct FullOnce {
 
 impl FullOnce {
     fn refuses(&self, commit: &Commit<'_>) -> bool {
-        let arrival = |(key, _): &(Bytes, _)| key.first() == Some(&tag::INBOUND_SEQ);
+        let arrival = |write: &Write| write.key.first() == Some(&tag::INBOUND_SEQ);
         let counts = if self.only_arrivals {
             commit.batch.writes.iter().any(arrival)
         } else {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use reveille_engine::Write;
 use reveille_engine::command::{AttemptId, Command, Millis, RequestId};
 use reveille_engine::effect::Effect;
 use reveille_engine::identity::SecretKey;
@@ -183,10 +184,10 @@ impl Driver {
         step.writes = mislay(step.writes, edit.as_deref(), around.mutant);
         let seq = self.next_seq();
         let writes = step.writes.len();
-        for (key, value) in step.writes {
+        for Write { key, value, fresh } in step.writes {
             self.timers.follow(&key, value.as_ref());
             self.overlay.write(seq, key.clone(), value.clone());
-            self.open.writes.push((key, value));
+            self.open.writes.push(reveille_store::Write { key, value, fresh });
         }
         if !self.open.writes.is_empty() && self.open_since.is_none() {
             self.open_since = Some(around.now);
@@ -256,7 +257,8 @@ impl Driver {
             Ok(()) => {
                 let Some(batch) = self.in_flight.pop_front() else { return Outcome::Nothing };
                 self.lease.last_seq = batch.seq;
-                self.overlay.committed(batch.seq, batch.batch.writes.iter().map(|(key, _)| key));
+                self.overlay
+                    .committed(batch.seq, batch.batch.writes.iter().map(|write| &write.key));
                 Outcome::Release(batch.effects)
             }
             Err(StoreError::Full) => Outcome::Full,

@@ -4,6 +4,7 @@
 //! are switches of the memory store, the others are read by the driver model.
 
 use bytes::Bytes;
+use reveille_engine::Write;
 use reveille_engine::command::StateEdit;
 use reveille_engine::effect::Effect;
 use reveille_engine::keys::{self, Instance, tag};
@@ -78,6 +79,8 @@ pub enum Mutant {
     LimitsIgnored,
     /// The offset of a record is not in the batch of its invocation.
     OffsetForgotten,
+    /// A row that is written again is said to be new.
+    FalselyFresh,
 }
 
 impl Mutant {
@@ -114,6 +117,7 @@ impl Mutant {
         Mutant::AdmissionsForgotten,
         Mutant::LimitsIgnored,
         Mutant::OffsetForgotten,
+        Mutant::FalselyFresh,
     ];
 }
 
@@ -135,21 +139,32 @@ pub fn forgetful() -> Timers {
 }
 
 /// Rows of a step.
-type Writes = Vec<(Bytes, Option<Bytes>)>;
+type Writes = Vec<Write>;
 
 /// What becomes of the rows of a step under a mistake; `edit` is the state edit that it carries out.
 pub fn mislay(mut writes: Writes, edit: Option<&StateEdit>, mutant: Mutant) -> Writes {
-    if mutant == Mutant::OffsetForgotten {
-        writes.retain(|(key, _)| key.first() != Some(&tag::OFFSET));
+    match mutant {
+        Mutant::OffsetForgotten => {
+            writes.retain(|write| write.key.first() != Some(&tag::OFFSET));
+        }
+        Mutant::FalselyFresh => {
+            writes.iter_mut().for_each(|write| write.fresh = write.value.is_some());
+        }
+        _ => {}
     }
     let Some(edit) = edit else { return writes };
-    let waits = writes.iter().any(|(key, _)| key.first() == Some(&tag::STATE_EDIT));
+    let waits = writes.iter().any(|write| write.key.first() == Some(&tag::STATE_EDIT));
     match mutant {
         Mutant::EditForgotten => Vec::new(),
         Mutant::EditUnderHandler if waits => {
             let instance = Instance { scope: None, service: &edit.service, key: &edit.key };
             let rows = edit.entries.iter();
-            rows.map(|(name, value)| (keys::state(instance, name), Some(value.clone()))).collect()
+            let state = |(name, value): (&Bytes, &Bytes)| Write {
+                key: keys::state(instance, name),
+                value: Some(value.clone()),
+                fresh: false,
+            };
+            rows.map(state).collect()
         }
         _ => writes,
     }

@@ -14,7 +14,7 @@ use reveille_engine::message::Outcome;
 use reveille_engine::record::{InvocationRecord, JournalEntry, Kind, LockRecord, Status, decode};
 use reveille_protocol::frame::Frame;
 use reveille_protocol::id::InvocationId;
-use reveille_store::{Batch, Epoch, Lease};
+use reveille_store::{Batch, Epoch, Lease, Write};
 
 use crate::life::{Life, LifeKey, awakeable_of, check_step, is_early, settle};
 use crate::trace::{Checked, invariant, violation};
@@ -102,7 +102,10 @@ impl Observer {
     }
 
     fn apply(&mut self, partition: usize, batch: &Batch) -> Checked {
-        for (key, value) in &batch.writes {
+        for Write { key, value, fresh } in &batch.writes {
+            if *fresh && self.rows[partition].contains_key(key) {
+                return violation(invariant::ROWS, format!("{key:?} is said to be fresh"));
+            }
             match key.first().copied() {
                 Some(tag::INVOCATION) => self.on_invocation(partition, key, value.as_ref())?,
                 Some(tag::JOURNAL) => self.on_journal(partition, key, value.as_ref())?,

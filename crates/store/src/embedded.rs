@@ -25,7 +25,9 @@
 //! and open it anew (a new process is best: the page cache may show what the disk does not have).
 
 mod acked;
+mod buffer;
 mod directory;
+mod layers;
 mod log;
 mod manifest_check;
 mod rows;
@@ -45,9 +47,9 @@ use std::{
 use bytes::Bytes;
 
 use crate::{Commit, Lease, PARTITIONS_MAX, PartitionId, Snapshot, Store, StoreError, Usage};
+use layers::{Layers, LayersSnapshot};
 use log::Segments;
 use tables::Tables;
-use visible::Pin;
 use worker::{Backlog, Workers};
 use writer::Writer;
 
@@ -82,8 +84,7 @@ pub struct EmbeddedStore {
     // Fields drop in this order: the lock goes last, when nothing writes to the directory any more.
     writer: Mutex<Writer>,
     _workers: Workers,
-    backlog: Arc<Backlog>,
-    tables: Arc<Tables>,
+    layers: Arc<Layers>,
     segments: Arc<Segments>,
     partition_count: u16,
     _lock: directory::Lock,
@@ -91,7 +92,7 @@ pub struct EmbeddedStore {
 
 impl fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddedStore").field("tables", &self.tables).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore").field("layers", &self.layers).finish_non_exhaustive()
     }
 }
 
@@ -112,17 +113,17 @@ impl EmbeddedStore {
         if format.ready {
             manifest_check::check(path)?;
         }
-        let tables = Arc::new(Tables::open(path, options.cache_bytes, !format.ready)?);
+        let tables = Tables::open(path, options.cache_bytes, !format.ready)?;
+        let layers = Arc::new(Layers::new(tables));
         let backlog = Arc::new(Backlog::default());
-        let shared = (Arc::clone(&tables), Arc::clone(&backlog));
+        let shared = (Arc::clone(&layers), Arc::clone(&backlog));
         let writer = Writer::open(path, options, format, shared)?;
         directory::finish(path, format)?;
         let segments = writer.segments();
         Ok(EmbeddedStore {
             writer: Mutex::new(writer),
-            _workers: Workers::start(Arc::clone(&backlog), &tables, &segments)?,
-            backlog,
-            tables,
+            _workers: Workers::start(backlog, &layers, &segments)?,
+            layers,
             segments,
             partition_count: format.partition_count,
             _lock: lock,
@@ -147,7 +148,7 @@ impl EmbeddedStore {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         // Snapshots may outlive the store, and the directory may be another's then.
-        self.tables.close();
+        self.layers.tables.close();
     }
 }
 
@@ -163,7 +164,7 @@ impl Store for EmbeddedStore {
 
     fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         partition.check(self.partition_count)?;
-        self.tables.get(&self.tables.visible.pin(), partition, key)
+        self.layers.get(partition, key)
     }
 
     fn scan(
@@ -174,7 +175,7 @@ impl Store for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         partition.check(self.partition_count)?;
-        self.tables.scan(&self.tables.visible.pin(), partition, (start, end), limit)
+        self.layers.scan(partition, (start, end), limit)
     }
 
     fn partition_count(&self) -> u16 {
@@ -184,30 +185,28 @@ impl Store for EmbeddedStore {
     fn usage(&self) -> Option<Usage> {
         let journal_bytes = self.segments.disk_bytes()?;
         Some(Usage {
-            disk_bytes: self.tables.disk_bytes() + journal_bytes,
+            disk_bytes: self.layers.tables.disk_bytes() + journal_bytes,
             journal_bytes,
-            write_buffer_bytes: self.tables.active().size() + self.backlog.sealed_bytes(),
+            write_buffer_bytes: self.layers.bytes(),
         })
     }
 
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
-        let (tables, partition_count) = (Arc::clone(&self.tables), self.partition_count);
-        let pin = tables.visible.pin();
-        Ok(Arc::new(EmbeddedSnapshot { pin, tables, partition_count }))
+        let (layers, partition_count) = (self.layers.snapshot(), self.partition_count);
+        Ok(Arc::new(EmbeddedSnapshot { layers, partition_count }))
     }
 }
 
-/// The tables at one moment. It answers `Poisoned` once the store was dropped.
+/// The store at one moment. It answers `Poisoned` once the store was dropped.
 struct EmbeddedSnapshot {
-    pin: Pin,
-    tables: Arc<Tables>,
+    layers: LayersSnapshot,
     partition_count: u16,
 }
 
 impl Snapshot for EmbeddedSnapshot {
     fn get(&self, partition: PartitionId, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         partition.check(self.partition_count)?;
-        self.tables.get(&self.pin, partition, key)
+        self.layers.get(partition, key)
     }
 
     fn scan(
@@ -218,7 +217,7 @@ impl Snapshot for EmbeddedSnapshot {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         partition.check(self.partition_count)?;
-        self.tables.scan(&self.pin, partition, (start, end), limit)
+        self.layers.scan(partition, (start, end), limit)
     }
 
     fn partition_count(&self) -> u16 {

@@ -17,6 +17,7 @@ pub mod embedded;
 mod error;
 mod head;
 pub mod memory;
+mod merge;
 
 use std::{fmt, sync::Arc};
 
@@ -24,6 +25,7 @@ use bytes::Bytes;
 
 pub use error::StoreError;
 pub use head::Head;
+pub use merge::lay_over;
 
 /// The longest key in bytes that a batch may hold.
 pub const KEY_BYTES_MAX: usize = 65_000;
@@ -160,27 +162,44 @@ pub struct Lease {
     pub last_seq: u64,
 }
 
+/// One write of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Its key.
+    pub key: Bytes,
+    /// Its new value; `None` deletes it.
+    pub value: Option<Bytes>,
+    /// True when the partition has no such row before this write. A backend may then forget the row
+    /// without a trace when it is deleted soon: where this is wrong, an older value may come back.
+    pub fresh: bool,
+}
+
 /// Lists the writes of one atomic step of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Keys with their new value; `None` deletes. Of two writes of one key the later one wins.
-    pub writes: Vec<(Bytes, Option<Bytes>)>,
+    /// In order: of two writes of one key the later one wins.
+    pub writes: Vec<Write>,
 }
 
 impl Batch {
     /// Adds a write of a row.
     pub fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.writes.push((key.into(), Some(value.into())));
+        self.writes.push(Write { key: key.into(), value: Some(value.into()), fresh: false });
+    }
+
+    /// Adds a write of a row that is not there ([`Write::fresh`]).
+    pub fn create(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.writes.push(Write { key: key.into(), value: Some(value.into()), fresh: true });
     }
 
     /// Adds a deletion of a row. Deleting a row that does not exist is no error.
     pub fn delete(&mut self, key: impl Into<Bytes>) {
-        self.writes.push((key.into(), None));
+        self.writes.push(Write { key: key.into(), value: None, fresh: false });
     }
 
     /// Checks the lengths of keys and values against [`KEY_BYTES_MAX`] and [`VALUE_BYTES_MAX`].
     fn check(&self) -> Result<(), StoreError> {
-        for (key, value) in &self.writes {
+        for Write { key, value, .. } in &self.writes {
             if key.len() > KEY_BYTES_MAX {
                 return Err(StoreError::TooLarge { length: key.len(), length_max: KEY_BYTES_MAX });
             }

@@ -33,7 +33,7 @@ pub fn on_get(tx: &mut Tx<'_>, invocation: &mut Invocation, frame: &Frame) -> Re
         tx.write(keys::promise(instance, &command.key), encode(&PromiseRecord::default()));
     }
     let waiter = caller(invocation, completion_id);
-    tx.write(keys::promise_waiter(instance, &command.key, &waiter), bytes::Bytes::new());
+    tx.create(keys::promise_waiter(instance, &command.key, &waiter), bytes::Bytes::new());
     let pending = Pending { name: command.key, ..Pending::default() };
     await_completion(tx, invocation, completion_id, frame.ty, pending);
     Ok(())

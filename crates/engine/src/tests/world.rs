@@ -153,15 +153,10 @@ impl World {
             panic!("the engine stopped: {error}\nat {shown}");
         });
         self.writes_len = step.writes.len();
-        for (key, value) in step.writes {
-            if key.first() == Some(&tag::TIMER) && value.is_some() {
-                self.timers_seen.insert(key.clone());
-            }
-            match value {
-                Some(value) => rows.0.insert(key, value),
-                None => rows.0.remove(&key),
-            };
-        }
+        let timers = step.writes.iter().filter(|write| write.value.is_some());
+        let timers = timers.map(|write| &write.key).filter(|key| key.first() == Some(&tag::TIMER));
+        self.timers_seen.extend(timers.cloned());
+        rows.write(step.writes);
         let checked = crate::check::check_rows(rows.0.iter().map(|(k, v)| (k.clone(), v.clone())));
         if let Err(finding) = checked {
             panic!("{finding}\nafter {shown}\nso far: {:#?}", self.output);

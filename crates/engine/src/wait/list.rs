@@ -26,7 +26,7 @@ pub fn list(
     let record = &invocation.record;
     for (key, wait) in rows(invocation) {
         let row = wait.row_of(record);
-        tx.write(key, record::encode(&row));
+        tx.create(key, record::encode(&row));
     }
     Ok(())
 }

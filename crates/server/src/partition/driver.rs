@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use reveille_engine::Write;
 use reveille_engine::command::{AttemptFailure, AttemptId, Command};
 use reveille_engine::effect::Effect;
 use reveille_engine::identity::SecretKey;
@@ -203,13 +204,13 @@ impl Driver {
         }
         self.observe(origin, &step);
         let seq = self.next_seq();
-        for (key, value) in step.writes {
+        for Write { key, value, fresh } in step.writes {
             self.timers.follow(&key, value.as_ref());
             self.census.follow(&key, value.as_ref());
             self.open.tally.follow(&key, value.as_ref());
             self.open.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
             self.overlay.write(seq, key.clone(), value.clone());
-            self.open.batch.writes.push((key, value));
+            self.open.batch.writes.push(reveille_store::Write { key, value, fresh });
         }
         if !self.open.batch.writes.is_empty() && self.open.since.is_none() {
             self.open.since = Some(Instant::now());
@@ -307,7 +308,7 @@ impl Driver {
                 let Some(batch) = self.in_flight.pop_front() else { return };
                 debug_assert_eq!(batch.seq, committed.seq, "batches become durable in order");
                 self.lease.last_seq = batch.seq;
-                let keys = batch.batch.writes.iter().map(|(key, _)| key);
+                let keys = batch.batch.writes.iter().map(|write| &write.key);
                 self.overlay.committed(batch.seq, keys);
                 self.count_durable(&batch.tally, batch.bytes);
                 self.release(batch.effects);
@@ -381,7 +382,7 @@ pub enum OpenError {
 }
 
 /// The store refuses the whole batch of a row that does not fit, and others have steps in it.
-fn fits((key, value): &(Bytes, Option<Bytes>)) -> bool {
+fn fits(Write { key, value, .. }: &Write) -> bool {
     key.len() <= KEY_BYTES_MAX && value.as_ref().is_none_or(|value| value.len() <= VALUE_BYTES_MAX)
 }
 

@@ -1,7 +1,7 @@
 //! Which keys some ranges hold, so that the state of an object is read key by key and not by a scan.
 //!
-//! A scan merges every table and walks over every version of a row that is still in memory; for the
-//! state of a busy object that took most of the time of its calls. Reading a row by its key does neither.
+//! A scan merges every table; for the state of a busy object that took most of the time of its calls.
+//! Reading a row by its key does not.
 //!
 //! - Owns: the keys of ranges that were scanned whole, kept up with every write since.
 //! - Does not own: values ([`super::overlay`]).

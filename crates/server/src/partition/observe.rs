@@ -108,9 +108,9 @@ impl Driver {
 /// Reads why an attempt failed from the record in its step; that is gone when nothing is kept.
 fn doc_code(step: &Step, id: InvocationId) -> &'static str {
     let key = keys::invocation(id);
-    let row = step.writes.iter().find(|(written, _)| *written == key);
+    let row = step.writes.iter().find(|write| write.key == key);
     let record = row
-        .and_then(|(_, value)| value.as_ref())
+        .and_then(|write| write.value.as_ref())
         .and_then(|value| record::decode::<InvocationRecord>(&key, value).ok());
     let failure = record.and_then(|record| record.last_failure);
     let code = failure.as_ref().map_or("", |failure| failure.doc_code.as_str());

@@ -186,6 +186,12 @@ impl Log {
         Ok(())
     }
 
+    /// Says whether the active segment has about as many bytes as there are allocated for one.
+    pub(super) fn is_full(&self) -> bool {
+        let capacity = self.segments.capacity;
+        self.active.end() >= capacity - capacity / 8
+    }
+
     /// Says whether the active segment has no space ahead while a spare one has.
     pub(super) fn is_hurried(&self) -> bool {
         self.active.room() == 0 && !self.segments.wants_spare()

@@ -11,7 +11,9 @@
 //! - Invariant: every commit writes the head of each partition that it changes, so the newest row of
 //!   the tables always has the number of the newest commit in them.
 
-use crate::{Epoch, Head, PartitionId};
+use bytes::Bytes;
+
+use crate::{Epoch, Head, PartitionId, Write};
 
 /// The partition of the store's own rows. No user has it.
 pub(super) const INTERNAL: PartitionId = PartitionId(0xFFFE);
@@ -32,21 +34,15 @@ pub(super) fn row_key(partition: PartitionId, key: &[u8]) -> Vec<u8> {
     row
 }
 
-/// Returns the key of a partition's head in the partition [`INTERNAL`].
-pub(super) fn head_key(partition: PartitionId) -> [u8; 3] {
+/// Returns the row of a partition's head, in the partition [`INTERNAL`].
+pub(super) fn head_row(partition: PartitionId, head: Head) -> Write {
     let [high, low] = partition.0.to_be_bytes();
-    [KIND_HEAD, high, low]
+    let key = Bytes::copy_from_slice(&[KIND_HEAD, high, low]);
+    let value = [head.epoch.0.to_be_bytes(), head.seq.to_be_bytes()].concat();
+    Write { key, value: Some(value.into()), fresh: false }
 }
 
-/// Writes a head as the value of its row.
-pub(super) fn encode_head(head: Head) -> [u8; 16] {
-    let mut value = [0; 16];
-    value[..8].copy_from_slice(&head.epoch.0.to_be_bytes());
-    value[8..].copy_from_slice(&head.seq.to_be_bytes());
-    value
-}
-
-/// Reads a head from its row, with the key as [`head_key`] gives it.
+/// Reads a head from its row.
 pub(super) fn decode_head(key: &[u8], value: &[u8]) -> Option<(PartitionId, Head)> {
     let [KIND_HEAD, high, low] = *key else { return None };
     let (epoch, rest) = value.split_first_chunk()?;

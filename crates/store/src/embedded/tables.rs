@@ -1,7 +1,7 @@
-//! The tables: sorted rows on disk and in memory, a tree of the crate `lsm-tree`.
+//! The tables: sorted rows on disk, a tree of the crate `lsm-tree`. Its memtables stay empty.
 //!
-//! - Owns: the settings of the tree, the translation of its errors, flushing and compacting.
-//! - Does not own: the log, when to flush (`worker`), the layout of keys (`rows`).
+//! - Owns: the settings of the tree, the translation of its errors, writing and merging tables.
+//! - Does not own: the log, newer rows (`layers`), when to write (`worker`), the layout of keys (`rows`).
 //! - Invariant: rows of a commit have its number as sequence number, so the tables say themselves how
 //!   far they reach. Numbers of commits and of versions of the tree come from one counter: a version is
 //!   newer than every commit that was let in before, and older than those that come.
@@ -23,15 +23,14 @@ use std::{
 
 use bytes::Bytes;
 use lsm_tree::{
-    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue, Memtable,
-    SequenceNumberCounter, Tree, ValueType,
+    AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, InternalValue,
+    SequenceNumberCounter, Tree,
     compaction::Leveled,
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, RestartIntervalPolicy},
 };
 
 use super::{
     directory::{TABLES, damaged, failed, is_full, sync_directory},
-    log::{Malformed, rows},
     rows::{INTERNAL, PREFIX_BYTES, row_key},
     visible::{Pin, Visible},
 };
@@ -89,31 +88,20 @@ impl Tables {
         self.tree.get_highest_persisted_seqno().unwrap_or(0)
     }
 
-    /// Returns the memtable that takes rows.
-    pub(super) fn active(&self) -> Arc<Memtable> {
-        self.tree.active_memtable()
-    }
-
-    /// Seals the memtable that takes rows and returns it, unless it is empty.
-    pub(super) fn seal(&self) -> Option<Arc<Memtable>> {
-        self.tree.rotate_memtable()
-    }
-
     /// Returns how many sorted runs wait to be merged into the deeper levels.
     pub(super) fn waiting_runs(&self) -> usize {
         self.tree.l0_run_count()
     }
 
-    /// Writes a sealed memtable to disk. The oldest one must be first.
-    pub(super) fn flush(&self, memtable: &Memtable) -> Result<(), StoreError> {
+    /// Writes rows, in the order of their keys, as tables that are newer than all others.
+    pub(super) fn flush(
+        &self,
+        rows: impl Iterator<Item = InternalValue>,
+    ) -> Result<(), StoreError> {
         self.write(|| {
-            let watermark = self.visible.watermark();
-            let rows = needed(memtable.iter(), watermark).map(Ok);
-            if let Some((tables, _)) = self.tree.flush_to_tables(rows)? {
-                // Commits went on meanwhile, so more versions can go.
+            if let Some((tables, _)) = self.tree.flush_to_tables(rows.map(Ok))? {
                 let watermark = self.visible.watermark();
-                let sealed = [memtable.id()];
-                self.tree.register_tables(&tables, None, None, &sealed, watermark)?;
+                self.tree.register_tables(&tables, None, None, &[], watermark)?;
             }
             Ok(())
         })
@@ -128,7 +116,7 @@ impl Tables {
         })
     }
 
-    /// Gives up the memory of versions and memtables that no read needs any more.
+    /// Gives up the files and the memory of versions that no read needs any more.
     pub(super) fn release(&self) -> Result<(), StoreError> {
         self.visible.advance();
         let watermark = self.visible.watermark();
@@ -151,7 +139,7 @@ impl Tables {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Reads a row.
+    /// Reads a row, newer ones aside.
     pub(super) fn get(
         &self,
         pin: &Pin,
@@ -165,7 +153,7 @@ impl Tables {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    /// Reads the rows with `start <= key < end` in key order, at most `limit` of them.
+    /// Reads the rows with `start <= key < end` in key order, at most `limit` of them, newer ones aside.
     pub(super) fn scan(
         &self,
         pin: &Pin,
@@ -193,7 +181,8 @@ impl Tables {
         damaged(&self.path, &format!("{what} in {INTERNAL}"))
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
+    /// Fails if reads are refused.
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
         match self.is_closed() {
             true => Err(StoreError::Poisoned),
             false => Ok(()),
@@ -213,37 +202,6 @@ impl Tables {
         }
         outcome
     }
-}
-
-/// Puts the rows of a record into a memtable. Of two with the same key the later one wins.
-pub(super) fn insert(memtable: &Memtable, number: u64, payload: &[u8]) -> Result<(), Malformed> {
-    for row in rows(payload) {
-        memtable.insert(match row? {
-            (key, Some(value)) => {
-                InternalValue::from_components(key, value, number, ValueType::Value)
-            }
-            (key, None) => InternalValue::new_tombstone(key, number),
-        });
-    }
-    Ok(())
-}
-
-/// Drops the rows that no read needs: those with a newer one below the watermark. Rows come in the
-/// order of a memtable, the newest of each key first.
-fn needed(
-    rows: impl Iterator<Item = InternalValue>,
-    watermark: u64,
-) -> impl Iterator<Item = InternalValue> {
-    let mut settled: Option<lsm_tree::UserKey> = None;
-    rows.filter(move |row| {
-        if settled.as_ref() == Some(&row.key.user_key) {
-            return false;
-        }
-        if row.key.seqno < watermark {
-            settled = Some(row.key.user_key.clone());
-        }
-        true
-    })
 }
 
 fn configure(path: &Path, cache_bytes: u64, numbers: SequenceNumberCounter) -> Config {

@@ -1,7 +1,8 @@
-//! What reads may see: the last commit, and the moments that somebody still looks at.
+//! What reads may see of the tables, and the moments that somebody still looks at.
 //!
 //! Commits and versions of the tables draw numbers from one counter. A read *at* a number sees the
-//! newest version below it, and in there the rows below it.
+//! newest version below it. Rows of commits come to the tables with such a version, so all rows that it
+//! has are below the number as well.
 //!
 //! - Owns: the numbers, up to which one reads see, which older ones are pinned.
 //! - Invariant: nothing that comes later gets a number below one that reads see or that is pinned, and
@@ -25,8 +26,6 @@ struct Pins {
     at: u64,
     /// The numbers that are pinned, in ascending order, with how often.
     pinned: Vec<(u64, usize)>,
-    /// A commit has a number, and its rows are not all in place.
-    commit_open: bool,
 }
 
 /// Keeps the rows of one moment, as long as it lives.
@@ -49,26 +48,15 @@ impl Visible {
         pins.at = self.numbers.get();
     }
 
-    /// Draws the number of a commit. Only one may be open.
-    pub(super) fn open_commit(&self) -> u64 {
-        let mut pins = self.lock();
-        pins.commit_open = true;
+    /// Draws the number of a commit.
+    pub(super) fn number(&self) -> u64 {
         self.numbers.next()
     }
 
-    /// Ends the open commit, which put all of its rows in place or none, and lets reads see it.
-    pub(super) fn close_commit(&self) {
-        let mut pins = self.lock();
-        pins.commit_open = false;
-        pins.at = self.numbers.get();
-    }
-
-    /// Lets reads see all versions, unless a commit is open. Otherwise that follows when it ends.
+    /// Lets reads see all versions that there are.
     pub(super) fn advance(&self) {
         let mut pins = self.lock();
-        if !pins.commit_open {
-            pins.at = self.numbers.get();
-        }
+        pins.at = self.numbers.get();
     }
 
     /// Pins what reads see now.
@@ -122,41 +110,35 @@ mod tests {
         let visible = Arc::new(Visible::default());
         visible.resume(0);
         assert_eq!(visible.watermark(), 1);
-        let commit = || {
-            let number = visible.open_commit();
+        let version = || {
+            let number = visible.numbers().next();
             assert!(visible.watermark() <= number && visible.pin().at() <= number);
-            visible.close_commit();
+            visible.advance();
             number
         };
-        assert_eq!((commit(), commit()), (1, 2));
+        assert_eq!((version(), version()), (1, 2));
         let (first, second) = (visible.pin(), visible.pin());
         assert_eq!((first.at(), second.at()), (3, 3));
-        assert_eq!(commit(), 3);
+        assert_eq!(version(), 3);
         let third = visible.pin();
         assert_eq!((third.at(), visible.watermark()), (4, 3));
         drop(first);
         assert_eq!(visible.watermark(), 3);
         drop(second);
         assert_eq!(visible.watermark(), 4);
-        assert_eq!(commit(), 4);
+        assert_eq!(version(), 4);
         assert_eq!(visible.watermark(), 4);
         drop(third);
         assert_eq!(visible.watermark(), 5);
     }
 
     #[test]
-    fn versions_are_seen_when_no_commit_is_open() {
+    fn commits_and_versions_have_different_numbers() {
         let visible = Arc::new(Visible::default());
         visible.resume(6);
-        assert_eq!(visible.numbers().next(), 7);
+        assert_eq!((visible.number(), visible.numbers().next(), visible.number()), (7, 8, 9));
         assert_eq!(visible.pin().at(), 7, "not yet");
         visible.advance();
-        assert_eq!(visible.pin().at(), 8);
-        assert_eq!(visible.open_commit(), 8);
-        assert_eq!(visible.numbers().next(), 9);
-        visible.advance();
-        assert_eq!(visible.pin().at(), 8, "rows of the commit may be missing");
-        visible.close_commit();
         assert_eq!(visible.pin().at(), 10);
     }
 }

@@ -1,14 +1,14 @@
-//! The two threads behind the store: one writes sealed memtables to disk and keeps the log short, the
+//! The two threads behind the store: one writes sealed buffers to disk and keeps the log short, the
 //! other one merges tables.
 //!
 //! ```text
-//! flush:   oldest sealed memtable -> table -> its segments are retired -> a spare segment
+//! flush:   oldest sealed buffer -> table -> its segments are retired -> a spare segment
 //! compact: after each flush, until nothing is due
 //! ```
 //!
-//! - Owns: the sealed memtables, the threads, the bounds behind which commits wait.
+//! - Owns: the queue of sealed buffers, the threads, the bounds behind which commits wait.
 //! - Does not own: how tables and segments are written (`tables`, `log`).
-//! - Invariant: memtables become tables in the order in which they were sealed. Whoever waits is told
+//! - Invariant: buffers become tables in the order in which they were sealed. Whoever waits is told
 //!   when the disk is full or a thread has failed, so nobody waits for ever.
 //!
 //! A full disk stops a thread until somebody asks again ([`Backlog::admit`]) or some time has passed.
@@ -22,12 +22,10 @@ use std::{
     time::Duration,
 };
 
-use lsm_tree::Memtable;
-
-use super::{directory::failed, log::Segments, tables::Tables};
+use super::{buffer::Buffer, directory::failed, layers::Layers, log::Segments, tables::Tables};
 use crate::StoreError;
 
-/// The most sealed memtables before commits wait.
+/// The most sealed buffers before commits wait.
 const SEALED_MAX: usize = 4;
 
 /// The most runs that wait to be merged before commits wait.
@@ -48,8 +46,8 @@ pub(super) struct Backlog {
 
 #[derive(Default)]
 struct State {
-    /// Memtables that are not on disk, oldest first.
-    sealed: VecDeque<Arc<Memtable>>,
+    /// Buffers that are not on disk, oldest first.
+    sealed: VecDeque<Arc<Buffer>>,
     /// The spare segment was used up.
     segment_wanted: bool,
     /// Tables may have to be merged.
@@ -70,15 +68,10 @@ pub(super) struct Workers {
 }
 
 impl Backlog {
-    /// Adds a memtable that was just sealed.
-    pub(super) fn add(&self, memtable: Arc<Memtable>) {
-        self.state().sealed.push_back(memtable);
+    /// Adds a buffer that was just sealed.
+    pub(super) fn add(&self, buffer: Arc<Buffer>) {
+        self.state().sealed.push_back(buffer);
         self.changed.notify_all();
-    }
-
-    /// Returns the bytes of rows in sealed memtables.
-    pub(super) fn sealed_bytes(&self) -> u64 {
-        self.state().sealed.iter().map(|memtable| memtable.size()).sum()
     }
 
     /// Asks for a spare segment.
@@ -87,7 +80,7 @@ impl Backlog {
         self.changed.notify_all();
     }
 
-    /// Waits until there is room for one more sealed memtable.
+    /// Waits until there is room for one more sealed buffer.
     ///
     /// Fails with `Full` instead of waiting for space, and with `Poisoned` if a thread has failed.
     pub(super) fn admit(&self, tables: &Tables) -> Result<(), StoreError> {
@@ -147,29 +140,29 @@ impl Workers {
     /// Starts the threads.
     pub(super) fn start(
         backlog: Arc<Backlog>,
-        tables: &Arc<Tables>,
+        layers: &Arc<Layers>,
         segments: &Arc<Segments>,
     ) -> Result<Workers, StoreError> {
         // Dropped on failure, which ends the thread that was started.
         let mut workers = Workers { backlog, threads: Vec::with_capacity(2) };
-        let (flushed, merged) = (Arc::clone(tables), Arc::clone(tables));
+        let (flushed, merged) = (Arc::clone(layers), Arc::clone(layers));
         let segments = Arc::clone(segments);
         workers.backlog.update(|state| {
             state.segment_wanted = segments.wants_spare();
             state.merge_wanted = true;
         });
-        workers.spawn("store-flush", tables, move |backlog| flush(backlog, &flushed, &segments))?;
-        workers.spawn("store-merge", tables, move |backlog| merge(backlog, &merged))?;
+        workers.spawn("store-flush", layers, move |backlog| flush(backlog, &flushed, &segments))?;
+        workers.spawn("store-merge", layers, move |backlog| merge(backlog, &merged.tables))?;
         Ok(workers)
     }
 
     fn spawn(
         &mut self,
         name: &str,
-        tables: &Arc<Tables>,
+        layers: &Arc<Layers>,
         run: impl FnOnce(&Backlog) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let (backlog, closed) = (Arc::clone(&self.backlog), Arc::clone(tables));
+        let (backlog, closed) = (Arc::clone(&self.backlog), Arc::clone(layers));
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             match panic::catch_unwind(AssertUnwindSafe(|| run(&backlog))) {
                 Ok(Ok(())) => return,
@@ -179,7 +172,7 @@ impl Workers {
                 // Its cause was printed.
                 Err(_panic) => {}
             }
-            closed.close();
+            closed.tables.close();
             backlog.update(|state| state.failed = true);
         });
         let path = std::path::Path::new(name);
@@ -198,17 +191,17 @@ impl Drop for Workers {
     }
 }
 
-/// Writes memtables, retires segments and prepares spare ones until the store is closed.
-fn flush(backlog: &Backlog, tables: &Tables, segments: &Segments) -> Result<(), StoreError> {
+/// Writes buffers, retires segments and prepares spare ones until the store is closed.
+fn flush(backlog: &Backlog, layers: &Layers, segments: &Segments) -> Result<(), StoreError> {
     loop {
         let job = backlog.wait(|state| {
-            let memtable = state.sealed.front().map(Arc::clone);
-            let wanted = std::mem::take(&mut state.segment_wanted) || memtable.is_some();
-            wanted.then_some(memtable)
+            let buffer = state.sealed.front().map(Arc::clone);
+            let wanted = std::mem::take(&mut state.segment_wanted) || buffer.is_some();
+            wanted.then_some(buffer)
         });
-        let Some(memtable) = job else { return Ok(()) };
-        let outcome = match memtable {
-            Some(memtable) => flush_one(backlog, tables, segments, &memtable),
+        let Some(buffer) = job else { return Ok(()) };
+        let outcome = match buffer {
+            Some(buffer) => flush_one(backlog, layers, segments, &buffer),
             None => segments.prepare(),
         };
         let full = match outcome {
@@ -228,19 +221,19 @@ fn flush(backlog: &Backlog, tables: &Tables, segments: &Segments) -> Result<(), 
 
 fn flush_one(
     backlog: &Backlog,
-    tables: &Tables,
+    layers: &Layers,
     segments: &Segments,
-    memtable: &Memtable,
+    buffer: &Buffer,
 ) -> Result<(), StoreError> {
-    tables.flush(memtable)?;
+    layers.flush(buffer)?;
     backlog.update(|state| {
         state.sealed.pop_front();
         state.merge_wanted = true;
     });
     // A segment is recycled if possible, so this comes before one is prepared.
-    segments.retire(memtable.get_highest_seqno().unwrap_or(0))?;
+    segments.retire(buffer.last())?;
     segments.prepare()?;
-    tables.release()
+    layers.tables.release()
 }
 
 /// Merges tables until the store is closed.

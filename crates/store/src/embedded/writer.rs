@@ -1,29 +1,27 @@
 //! The one place that writes: lets commits in, writes them, and decides what a failure means.
 //!
 //! ```text
-//! admit each commit -> make room -> append to the log (one flush) -> rows into the memtable
-//!   -> reads see them -> `acked`
+//! admit each commit -> make room -> append to the log (one flush) -> rows into the buffer, where reads
+//!   see them -> `acked`
 //! ```
 //!
-//! - Owns: the heads as they are on disk, the end of the log, the memtable that takes rows.
-//! - Does not own: reads, what happens to sealed memtables (`worker`).
+//! - Owns: the heads as they are on disk, the end of the log, when a buffer is sealed.
+//! - Does not own: reads, what happens to sealed buffers (`worker`).
 //! - Invariant: heads and rows move on only when the write is durable. `Full` is answered only when
 //!   nothing of the write is in the log.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
-
-use lsm_tree::Memtable;
+use std::{collections::BTreeMap, iter, path::Path, sync::Arc};
 
 use super::{
     EmbeddedOptions,
     acked::Acked,
     directory::Format,
+    layers::Layers,
     log::{self, AppendFailure, Encoder, Log, Segments},
-    rows::{HEADS, INTERNAL, decode_head, encode_head, head_key},
-    tables::{self, Tables},
+    rows::{HEADS, INTERNAL, decode_head, head_row},
     worker::Backlog,
 };
-use crate::{Commit, Head, Lease, PartitionId, StoreError};
+use crate::{Commit, Head, Lease, PartitionId, StoreError, Write};
 
 /// Commits groups of batches, one at a time.
 pub(super) struct Writer {
@@ -34,8 +32,7 @@ pub(super) struct Writer {
     heads_new: BTreeMap<PartitionId, Head>,
     encoder: Encoder,
     log: Log,
-    memtable: Arc<Memtable>,
-    tables: Arc<Tables>,
+    layers: Arc<Layers>,
     backlog: Arc<Backlog>,
     acked: Acked,
     failed: bool,
@@ -48,7 +45,7 @@ impl Writer {
         root: &Path,
         options: EmbeddedOptions,
         format: Format,
-        (tables, backlog): (Arc<Tables>, Arc<Backlog>),
+        (layers, backlog): (Arc<Layers>, Arc<Backlog>),
     ) -> Result<Writer, StoreError> {
         let create = !format.ready;
         let write_buffer_bytes = options.write_buffer_bytes;
@@ -56,28 +53,25 @@ impl Writer {
         let log = match create {
             true => Log::create(root, write_buffer_bytes)?,
             false => {
-                let reached = (tables.persisted(), acked_number);
-                let mut memtable = tables.active();
+                let reached = (layers.tables.persisted(), acked_number);
                 log::recover(root, write_buffer_bytes, reached, |number, payload| {
-                    tables::insert(&memtable, number, payload)?;
-                    if memtable.size() >= write_buffer_bytes {
-                        tables.seal().into_iter().for_each(|sealed| backlog.add(sealed));
-                        memtable = tables.active();
+                    layers.add_record(number, payload)?;
+                    if layers.active_bytes() >= write_buffer_bytes {
+                        backlog.add(layers.seal());
                     }
                     Ok(())
                 })?
             }
         };
-        tables.visible.resume(log.last());
+        layers.tables.visible.resume(log.last());
         Ok(Writer {
             partition_count: format.partition_count,
             write_buffer_bytes,
-            heads: read_heads(&tables)?,
+            heads: read_heads(&layers)?,
             heads_new: BTreeMap::new(),
             encoder: Encoder::default(),
             log,
-            memtable: tables.active(),
-            tables,
+            layers,
             backlog,
             acked,
             failed: false,
@@ -95,8 +89,10 @@ impl Writer {
         for commit in commits {
             answers.push(self.add(commit));
         }
+        let admitted = commits.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+        let rows = admitted.map(|(commit, _)| (commit.partition, &*commit.batch.writes));
         if !self.heads_new.is_empty()
-            && let Err(error) = self.write()
+            && let Err(error) = self.write(rows)
         {
             return answers.into_iter().map(|answer| answer.and(Err(error.clone()))).collect();
         }
@@ -108,14 +104,14 @@ impl Writer {
         let mut head = self.head(partition);
         let lease = head.take_over(partition);
         self.heads_new.insert(partition, head);
-        self.write()?;
+        self.write(iter::empty())?;
         Ok(lease)
     }
 
     /// Answers `Poisoned` from now on.
     pub(super) fn stop(&mut self) {
         self.failed = true;
-        self.tables.close();
+        self.layers.tables.close();
     }
 
     /// Stops because of an error, which whoever asks next would not hear of.
@@ -127,7 +123,7 @@ impl Writer {
 
     /// Makes the side file durable; nothing can be written afterwards.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
-        if self.failed || self.tables.is_closed() {
+        if self.failed || self.layers.tables.is_closed() {
             return Err(StoreError::Poisoned);
         }
         self.stop();
@@ -157,37 +153,38 @@ impl Writer {
         let mut head = self.head(partition);
         head.admit(commit)?;
         self.heads_new.insert(partition, head);
-        for (key, value) in &batch.writes {
+        for Write { key, value, .. } in &batch.writes {
             self.encoder.push(partition, key, value.as_deref());
         }
         Ok(())
     }
 
-    /// Writes the group and returns when it is durable.
-    fn write(&mut self) -> Result<(), StoreError> {
+    /// Writes the group, whose rows these are, and returns when it is durable.
+    fn write<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (PartitionId, &'a [Write])>,
+    ) -> Result<(), StoreError> {
         // A thread that failed has closed the tables.
-        if self.failed || self.tables.is_closed() {
+        if self.failed || self.layers.tables.is_closed() {
             return Err(StoreError::Poisoned);
         }
         self.make_room().map_err(|error| match error {
             StoreError::Full | StoreError::Poisoned => error,
             error => self.fail(&error),
         })?;
-        for (partition, head) in &self.heads_new {
-            self.encoder.push(INTERNAL, &head_key(*partition), Some(&encode_head(*head)));
+        let heads = self.heads_new.iter().map(|(partition, head)| head_row(*partition, *head));
+        let heads: Vec<Write> = heads.collect();
+        for Write { key, value, .. } in &heads {
+            self.encoder.push(INTERNAL, key, value.as_deref());
         }
-        let number = self.tables.visible.open_commit();
+        let number = self.layers.tables.visible.number();
         if let Err(failure) = self.log.append(&mut self.encoder, number) {
-            self.tables.visible.close_commit();
             return Err(match failure {
                 AppendFailure::Full => StoreError::Full,
                 AppendFailure::Unknown(error) => self.fail(&error),
             });
         }
-        if tables::insert(&self.memtable, number, self.encoder.payload()).is_err() {
-            return Err(self.fail(&self.tables.damaged_row("a row of the last commit")));
-        }
-        self.tables.visible.close_commit();
+        self.layers.add(number, rows, &heads);
         self.heads.append(&mut self.heads_new);
         if let Err(error) = self.acked.record(number) {
             // This write is durable, but without the side file the next one could be lost unseen.
@@ -196,14 +193,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Seals the memtable when it is full, and leaves the segment that goes with it.
+    /// Seals the buffer when it is full, or the log is while most of its rows did not last, and leaves the
+    /// segment that goes with it.
     fn make_room(&mut self) -> Result<(), StoreError> {
-        if self.memtable.size() >= self.write_buffer_bytes {
-            self.backlog.admit(&self.tables)?;
+        if self.layers.active_bytes() >= self.write_buffer_bytes || self.log.is_full() {
+            self.backlog.admit(&self.layers.tables)?;
             self.log.switch()?;
-            let sealed = self.tables.seal();
-            self.memtable = self.tables.active();
-            sealed.into_iter().for_each(|sealed| self.backlog.add(sealed));
+            self.backlog.add(self.layers.seal());
             self.backlog.want_segment();
         } else if self.log.is_hurried() {
             self.log.switch()?;
@@ -221,10 +217,11 @@ impl Drop for Writer {
 }
 
 /// Reads the heads of all partitions that ever had an owner.
-fn read_heads(tables: &Tables) -> Result<BTreeMap<PartitionId, Head>, StoreError> {
-    let rows = tables.scan(&tables.visible.pin(), INTERNAL, HEADS, usize::MAX)?;
+fn read_heads(layers: &Layers) -> Result<BTreeMap<PartitionId, Head>, StoreError> {
+    let rows = layers.scan(INTERNAL, HEADS, usize::MAX)?;
     let head = |(key, value): (bytes::Bytes, bytes::Bytes)| {
-        decode_head(&key, &value).ok_or_else(|| tables.damaged_row("the head of a partition"))
+        decode_head(&key, &value)
+            .ok_or_else(|| layers.tables.damaged_row("the head of a partition"))
     };
     rows.into_iter().map(head).collect()
 }

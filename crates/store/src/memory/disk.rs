@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Fault, Process};
-use crate::{Batch, Head, Lease, PartitionId};
+use crate::{Batch, Head, Lease, PartitionId, Write};
 
 /// The rows of all partitions, shared by every process.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Disk {
     pub(super) fn write(&mut self, id: PartitionId, head: Head, batch: &Batch) {
         self.set_head(id, head);
         let rows = &mut self.partitions.entry(id).or_default().rows;
-        for (key, value) in &batch.writes {
+        for Write { key, value, .. } in &batch.writes {
             let before = match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use reveille_store::{Batch, Commit, Head, Lease, PartitionId};
+use reveille_store::{Batch, Commit, Head, Lease, PartitionId, Write};
 
 use crate::script::{Bed, beds};
 
@@ -54,10 +54,22 @@ impl Random {
 #[derive(Default)]
 struct Model {
     heads: BTreeMap<PartitionId, Head>,
-    rows: BTreeMap<(PartitionId, Vec<u8>), Bytes>,
+    rows: RowsByKey,
 }
 
+type RowsByKey = BTreeMap<(PartitionId, Vec<u8>), Bytes>;
+
 impl Model {
+    fn write(&mut self, partition: PartitionId, batch: Batch) {
+        for Write { key, value, .. } in batch.writes {
+            let key = (partition, key.to_vec());
+            match value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
     fn scan(&self, partition: PartitionId, start: &[u8], end: &[u8], limit: usize) -> Rows {
         if start >= end {
             return Vec::new();
@@ -124,6 +136,7 @@ impl Run {
             return;
         }
         let mut heads = self.model.heads.clone();
+        let mut rows = self.model.rows.clone();
         let mut asked = Vec::new();
         for _ in 0..=self.random.below(4) {
             let recent = self.leases.len().saturating_sub(6);
@@ -135,7 +148,8 @@ impl Run {
             if good {
                 head.seq = seq;
             }
-            asked.push((lease, seq, good, self.batch()));
+            let batch = self.batch(lease.partition, &mut rows, good);
+            asked.push((lease, seq, good, batch));
         }
         let commits: Vec<Commit<'_>> = asked
             .iter()
@@ -153,27 +167,34 @@ impl Run {
             if !good {
                 continue;
             }
-            for (key, value) in batch.writes {
-                let key = (lease.partition, key.to_vec());
-                match value {
-                    Some(value) => self.model.rows.insert(key, value),
-                    None => self.model.rows.remove(&key),
-                };
-            }
+            self.model.write(lease.partition, batch);
         }
         self.model.heads = heads;
     }
 
-    fn batch(&mut self) -> Batch {
+    /// Makes a batch, and writes it to `rows` if it is `good`. Of most rows that are not there it says so.
+    fn batch(&mut self, partition: PartitionId, rows: &mut RowsByKey, good: bool) -> Batch {
         let mut batch = Batch::default();
+        let mut rows_after = rows.clone();
         for _ in 0..self.random.below(6) {
             let key = self.random.key();
+            let at = (partition, key.clone());
             if self.random.below(4) == 0 {
+                rows_after.remove(&at);
                 batch.delete(key);
                 continue;
             }
             let fill = u8::try_from(self.random.below(256)).expect("a byte");
-            batch.put(key, vec![fill; self.random.below(300)]);
+            let value = vec![fill; self.random.below(300)];
+            let known = rows_after.insert(at, value.clone().into()).is_some();
+            if known || self.random.below(4) == 0 {
+                batch.put(key, value);
+            } else {
+                batch.create(key, value);
+            }
+        }
+        if good {
+            *rows = rows_after;
         }
         batch
     }

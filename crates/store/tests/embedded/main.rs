@@ -26,13 +26,15 @@ fn open(directory: &Path) -> Result<EmbeddedStore, StoreError> {
 }
 
 /// Commits rows in each of two partitions under one number: a row of its own, one that every commit
-/// overwrites, and one that exactly two commits write.
+/// overwrites, one that exactly two commits write, and one that lasts until the next commit.
 fn commit(store: &EmbeddedStore, epochs: [Epoch; 2], seq: u64) -> Result<(), StoreError> {
     let mut batches = [Batch::default(), Batch::default()];
     for batch in &mut batches {
-        batch.put(key(seq), value(seq));
+        batch.create(key(seq), value(seq));
         batch.put("last", seq.to_be_bytes().to_vec());
         batch.put(pair_key(seq), seq.to_be_bytes().to_vec());
+        batch.delete(short_key(seq - 1));
+        batch.create(short_key(seq), value(seq));
     }
     let commits: Vec<Commit<'_>> = epochs
         .into_iter()
@@ -62,6 +64,10 @@ fn check_rows(store: &EmbeddedStore, last: u64, at: &str) -> Result<(), StoreErr
             let pair = store.get(partition(index), &pair_key(seq))?;
             assert_eq!(pair.map(|pair| pair.to_vec()), Some(newest), "{at}: pair of {seq}");
         }
+        let short = store.scan(partition(index), b"short", b"short\xFF", usize::MAX)?;
+        let short: Vec<_> = short.into_iter().map(|(key, _)| key.to_vec()).collect();
+        let expected: Vec<_> = (last > 0).then(|| short_key(last)).into_iter().collect();
+        assert_eq!(short, expected, "{at}: rows that last until the next commit");
         let marker = store.get(partition(index), b"last")?;
         let expected = (last > 0).then(|| last.to_be_bytes().to_vec());
         assert_eq!(marker.map(|marker| marker.to_vec()), expected, "{at}: the row `last`");
@@ -82,6 +88,12 @@ fn key(seq: u64) -> Vec<u8> {
 fn pair_key(seq: u64) -> Vec<u8> {
     let mut key = b"pair".to_vec();
     key.extend((seq / 2).to_be_bytes());
+    key
+}
+
+fn short_key(seq: u64) -> Vec<u8> {
+    let mut key = b"short".to_vec();
+    key.extend(seq.to_be_bytes());
     key
 }
 

@@ -1,4 +1,4 @@
-//! What snapshots and reads show while memtables are sealed, written and merged.
+//! What snapshots and reads show while buffers are sealed, and tables written and merged.
 
 use std::{
     collections::VecDeque,
@@ -9,9 +9,9 @@ use std::{
     thread,
 };
 
-use reveille_store::{Snapshot, Store, StoreError};
+use reveille_store::{Snapshot, Store, StoreError, embedded::EmbeddedStore};
 
-use super::{acquire, commit, open, partition};
+use super::{acquire, commit, open, partition, short_key};
 
 /// Enough for dozens of tables with the write buffer of these tests.
 const COMMITS: u64 = 3000;
@@ -51,7 +51,7 @@ fn check(snapshot: &dyn Snapshot, seq: u64) {
     }
 }
 
-/// A commit writes both rows, and the number in the one never is behind that in the other.
+/// A commit writes its rows in both partitions, and nobody sees some of them only.
 #[test]
 fn reads_see_whole_commits() {
     let directory = tempfile::tempdir().expect("temporary directory");
@@ -69,6 +69,7 @@ fn reads_see_whole_commits() {
                 seen = numbers[0];
                 let last = store.get(partition(0), b"last").expect("get");
                 assert!(last.map_or(0, decode) >= seen);
+                check_scan(&store);
                 reads += 1;
             }
             reads
@@ -79,6 +80,16 @@ fn reads_see_whole_commits() {
         done.store(true, Ordering::Release);
         assert!(reader.join().expect("the reader") > 0);
     });
+}
+
+/// One scan, without a snapshot: the last number, a row for each, and the one that lasts for one commit.
+fn check_scan(store: &EmbeddedStore) {
+    let rows = store.scan(partition(0), b"last", b"short\xFF", usize::MAX).expect("scan");
+    let last = rows.first().map_or(0, |(_, value)| decode(value.clone()));
+    let with = |prefix: &'static [u8]| rows.iter().filter(move |(key, _)| key.starts_with(prefix));
+    assert_eq!(with(b"row").count() as u64, last);
+    let short: Vec<_> = with(b"short").map(|(key, _)| key.to_vec()).collect();
+    assert_eq!(short, (last > 0).then(|| short_key(last)).into_iter().collect::<Vec<_>>());
 }
 
 fn number(snapshot: &dyn Snapshot, index: usize) -> u64 {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reveille_engine::keys::tag;
 use reveille_engine::tx::View;
 use reveille_store::memory::MemoryStore;
-use reveille_store::{Batch, Commit, Lease, PartitionId, Store};
+use reveille_store::{Batch, Commit, Lease, PartitionId, Store, Write};
 
 use super::support::{Access, Hooked, Random};
 use crate::partition::known::KEYS_MAX;
@@ -28,15 +28,14 @@ struct World {
     overlay: Overlay,
     in_flight: Vec<(u64, Batch)>,
     model: BTreeMap<Bytes, Bytes>,
-    value_bytes: usize,
 }
 
 impl World {
-    fn new(value_bytes: usize) -> World {
+    fn new() -> World {
         let store = MemoryStore::new(1);
         let lease = store.acquire(PartitionId(0)).expect("acquire");
         let (overlay, model) = (Overlay::default(), BTreeMap::new());
-        World { store, lease, overlay, in_flight: Vec::new(), model, value_bytes }
+        World { store, lease, overlay, in_flight: Vec::new(), model }
     }
 
     fn write(&mut self, random: &mut Random) {
@@ -45,13 +44,13 @@ impl World {
         for _ in 0..random.below(6) {
             let key = key(random);
             let byte = random.below(256) as u8;
-            let value = (random.below(3) > 0).then(|| Bytes::from(vec![byte; self.value_bytes]));
+            let value = (random.below(3) > 0).then(|| Bytes::from(vec![byte]));
             match &value {
                 Some(value) => self.model.insert(key.clone(), value.clone()),
                 None => self.model.remove(&key),
             };
             self.overlay.write(seq, key.clone(), value.clone());
-            batch.writes.push((key, value));
+            batch.writes.push(Write { key, value, fresh: false });
         }
         self.in_flight.push((seq, batch));
     }
@@ -62,7 +61,7 @@ impl World {
         let answers = self.store.commit(&[Commit { partition, epoch, seq, batch: &batch }]);
         answers.into_iter().for_each(|answer| answer.expect("commit"));
         self.lease.last_seq = seq;
-        self.overlay.committed(seq, batch.writes.iter().map(|(key, _)| key));
+        self.overlay.committed(seq, batch.writes.iter().map(|write| &write.key));
     }
 
     fn check(&self, random: &mut Random, context: &str) {
@@ -89,13 +88,9 @@ impl World {
 
 #[test]
 fn reads_are_those_of_one_map() {
-    // With long values what was remembered is forgotten after a few rows.
-    let long = crate::limits::RECENT_ROWS_BYTES / 6;
-    for (seed, value_bytes) in
-        (0..200).map(|seed| (seed, 1)).chain((200..210).map(|seed| (seed, long)))
-    {
+    for seed in 0..200 {
         let mut random = Random(seed);
-        let mut world = World::new(value_bytes);
+        let mut world = World::new();
         for step in 0..100 {
             match random.below(4) {
                 0 | 1 if world.in_flight.len() < 3 => world.write(&mut random),
@@ -107,8 +102,7 @@ fn reads_are_those_of_one_map() {
     }
 }
 
-/// Found by measuring a key that 100,000 calls queued for: each of them scanned the state, and walked over
-/// every version of it that was still in memory.
+/// Found by measuring a key that 100,000 calls queued for: each of them scanned the state.
 #[test]
 fn the_state_of_an_object_is_scanned_once() {
     let scans = Arc::new(AtomicUsize::new(0));
@@ -147,29 +141,10 @@ fn the_state_of_an_object_is_scanned_once() {
     assert_eq!(scans.load(Ordering::Relaxed), 3);
 }
 
-/// Committed rows are remembered up to a bound, and not at all where nobody reads them again.
-#[test]
-fn the_memory_of_committed_rows_is_bounded() {
-    let mut overlay = Overlay::default();
-    let row_bytes = 10_000;
-    for seq in 1..=10_000_u64 {
-        let (hot, cold) = (format!("i{seq:08}").into(), format!("t{seq:08}").into());
-        let keys: [Bytes; 2] = [hot, cold];
-        for key in &keys {
-            overlay.write(seq, key.clone(), Some(Bytes::from(vec![0; row_bytes])));
-        }
-        overlay.committed(seq, keys.iter());
-    }
-    let most = crate::limits::RECENT_ROWS_BYTES / row_bytes;
-    assert!((most / 2..=most).contains(&overlay.len()), "{} rows", overlay.len());
-    overlay.clear();
-    assert!(overlay.is_empty());
-}
-
 #[test]
 fn a_refused_batch_leaves_no_trace() {
     let mut random = Random(1);
-    let mut world = World::new(1);
+    let mut world = World::new();
     (0..3).for_each(|_| world.write(&mut random));
     world.overlay.clear();
     world.model.clear();

@@ -36,7 +36,6 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(in crate::embedded) struct Encoder {
     bytes: Vec<u8>,
-    payload_end: usize,
 }
 
 impl Encoder {
@@ -67,7 +66,6 @@ impl Encoder {
 
     /// Completes the record for a segment and returns its bytes.
     pub(in crate::embedded) fn seal(&mut self, salt: u64, number: u64, previous: u64) -> &[u8] {
-        self.payload_end = self.bytes.len();
         let payload = &self.bytes[HEADER_BYTES..];
         let payload_checksum = XxHash3_64::oneshot_with_seed(salt, payload);
         let header = Header { payload_checksum, length: payload.len() as u64, number, previous };
@@ -77,8 +75,10 @@ impl Encoder {
     }
 
     /// The payload of the record that was completed last.
+    #[cfg(test)]
     pub(in crate::embedded) fn payload(&self) -> &[u8] {
-        &self.bytes[HEADER_BYTES..self.payload_end]
+        let length = u64::from_le_bytes(*self.bytes[16..].first_chunk().expect("a header"));
+        &self.bytes[HEADER_BYTES..][..usize::try_from(length).expect("it is in memory")]
     }
 }
 

@@ -169,6 +169,11 @@ impl Segment {
         self.length
     }
 
+    /// The bytes that were written.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// The bytes that can be appended without making the file longer.
     pub(super) fn room(&self) -> u64 {
         self.length - self.end
