@@ -91,14 +91,20 @@ fn partitions_auto() -> u16 {
     u16::try_from(cores / 2).unwrap_or(u16::MAX).clamp(1, 64)
 }
 
-/// Builds the runtime: one worker thread per core.
+/// Builds the runtime. Nothing blocks its workers.
 pub fn runtime() -> anyhow::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores)
+        .worker_threads(workers(cores))
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// One worker per core. On two cores one is better: partition and committer have the other core, and two
+/// workers with little to do wake each other in turn (measured: `docs/performance.md`).
+fn workers(cores: usize) -> usize {
+    if cores <= 2 { 1 } else { cores }
 }
 
 /// Adds to a failed `open` what the user can do about it. Errors about damage say it themselves.

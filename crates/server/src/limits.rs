@@ -27,6 +27,10 @@ pub const MAILBOX_LEN: usize = 4096;
 /// Commands that a partition takes from its mailbox in one go.
 pub const COMMANDS_PER_TURN: usize = 512;
 
+/// Timers that a partition carries out in one go: with many of them due, the first ones start at once, and
+/// what they lead to is not behind all others.
+pub const TIMERS_PER_TURN: usize = 64;
+
 /// Commands in a turn up to which a partition commits on its own thread. Those that come meanwhile wait
 /// for it; with more of them it is faster to go on beside the flush.
 pub const COMMIT_HERE_COMMANDS: usize = 16;

@@ -45,7 +45,7 @@ impl Driver {
             Mode::Full { .. } | Mode::Stopped(_) => return,
         }
         let now = self.clock.now();
-        for _ in 0..limits::COMMANDS_PER_TURN {
+        for _ in 0..limits::TIMERS_PER_TURN {
             if self.is_behind() {
                 return;
             }
