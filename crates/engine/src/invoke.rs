@@ -114,7 +114,7 @@ pub(crate) fn create(tx: &mut Tx<'_>, invoke: Invoke) -> Result<Option<()>, Engi
     record.journal_len = 1;
     record.commands_len = 1;
     let input = Frame::new(MessageType::INPUT_COMMAND, invoke.input);
-    tx.is_absent(keys::invocation(invoke.id));
+    tx.note_absent(keys::invocation(invoke.id));
     tx.create(keys::journal(invoke.id, 0), JournalEntry { at: now, frame: input }.encode());
     match invoke.start_at {
         Some(at) if at > now => {

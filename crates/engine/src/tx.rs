@@ -221,8 +221,8 @@ impl<'a> Tx<'a> {
     }
 
     /// Notes that a row certainly is not there, for whoever writes it later in this step.
-    pub fn is_absent(&mut self, key: Bytes) {
-        self.set(key, None, true);
+    pub fn note_absent(&mut self, key: Bytes) {
+        self.writes.entry(key).or_insert(Row { value: None, fresh: true });
     }
 
     /// Deletes a row.

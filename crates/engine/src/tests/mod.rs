@@ -12,6 +12,7 @@ mod schema;
 mod script;
 mod show;
 mod world;
+mod writes;
 
 mod awakeables;
 mod codec;
