@@ -39,6 +39,12 @@ use crate::{PartitionId, StoreError};
 /// The most table files that are kept open.
 const OPEN_FILES_MAX: usize = 256;
 
+/// How many runs are written before they are merged. A scan looks into each of them.
+const RUNS_MERGED: u8 = 8;
+
+/// The length of a table that merging writes.
+const TABLE_BYTES: u64 = 8 * 1024 * 1024;
+
 /// The open tables.
 pub(super) struct Tables {
     tree: Tree,
@@ -77,7 +83,7 @@ impl Tables {
             tree,
             path,
             visible,
-            strategy: Arc::new(Leveled::default()),
+            strategy: Arc::new(strategy()),
             writing: RwLock::default(),
             closed: AtomicBool::new(false),
         })
@@ -202,6 +208,12 @@ impl Tables {
         }
         outcome
     }
+}
+
+/// Merging waits for some more runs than usual, into a first level that is about as large as these are
+/// together: half of the bytes that are merged otherwise (measured: `docs/adr/0016-own-write-buffer.md`).
+fn strategy() -> Leveled {
+    Leveled::default().with_l0_threshold(RUNS_MERGED).with_table_target_size(TABLE_BYTES)
 }
 
 fn configure(path: &Path, cache_bytes: u64, numbers: SequenceNumberCounter) -> Config {

@@ -212,7 +212,7 @@ fn segments_are_retired_and_used_again() {
     drop(store);
     let segments = fs::read_dir(directory.path().join("log")).expect("list").count();
     assert!(!directory.path().join("log/00000001.log").exists(), "the first segment was retired");
-    assert!(segments <= 7, "{segments} segments for at most five memtables");
+    assert!(segments <= 7, "{segments} segments for at most five buffers");
     let store = EmbeddedStore::open(directory.path(), options).expect("reopen");
     let rows = store.scan(partition, b"", b"\xFF", usize::MAX).expect("scan");
     assert_eq!(rows.len(), 90);
