@@ -57,30 +57,33 @@ impl Buffer {
     /// Takes the writes of a commit. The head of each partition is among those of every commit, so the
     /// buffer always has a row with the number of the last one.
     pub(super) fn add(&mut self, number: u64, partition: PartitionId, writes: &[Write]) {
-        self.last = number;
-        let rows = self.partitions.entry(partition).or_default();
         for Write { key, value, fresh } in writes {
             let value = value.as_ref().map(|value| match value.len() {
                 0..=COPIED_BYTES_MAX => Bytes::copy_from_slice(value),
                 _ => value.clone(),
             });
-            match rows.entry(key.clone()) {
-                Entry::Occupied(mut row) => {
-                    self.bytes -= row.get().bytes(key);
-                    if value.is_none() && row.get().fresh {
-                        row.remove();
-                        continue;
-                    }
-                    // Whether there is an older one is known since the first write.
-                    let row = row.get_mut();
-                    (row.number, row.value) = (number, value);
-                    self.bytes += row.bytes(key);
+            self.set(partition, key.clone(), Row { number, value, fresh: *fresh });
+        }
+    }
+
+    fn set(&mut self, partition: PartitionId, key: Bytes, row: Row) {
+        self.last = row.number;
+        let bytes = row.bytes(&key);
+        match self.partitions.entry(partition).or_default().entry(key) {
+            Entry::Occupied(mut known) => {
+                self.bytes -= known.get().bytes(known.key());
+                // Whether there is an older one is known since the first write.
+                let fresh = known.get().fresh;
+                if fresh && row.value.is_none() {
+                    known.remove();
+                } else {
+                    self.bytes += bytes;
+                    known.insert(Row { fresh, ..row });
                 }
-                Entry::Vacant(vacant) => {
-                    let row = Row { number, value, fresh: *fresh };
-                    self.bytes += row.bytes(key);
-                    vacant.insert(row);
-                }
+            }
+            Entry::Vacant(vacant) => {
+                self.bytes += bytes;
+                vacant.insert(row);
             }
         }
     }
@@ -95,7 +98,7 @@ impl Buffer {
         let (partition, key) = row_key.split_first_chunk::<PREFIX_BYTES>()?;
         let (key, value) = (Bytes::copy_from_slice(key), value.map(Bytes::copy_from_slice));
         let partition = PartitionId(u16::from_be_bytes(*partition));
-        self.add(number, partition, &[Write { key, value, fresh: false }]);
+        self.set(partition, key, Row { number, value, fresh: false });
         Some(())
     }
 
@@ -152,13 +155,16 @@ pub(super) fn get<'a>(
 }
 
 /// Returns what buffers, the newest first, know of the rows with `start <= key < end` in key order, until
-/// `limit` of them are not deleted. The end must be above the start.
+/// `limit` of them are not deleted.
 pub(super) fn scan<'a>(
     buffers: impl IntoIterator<Item = &'a Buffer>,
     partition: PartitionId,
     range: (&'a [u8], &'a [u8]),
     limit: usize,
 ) -> Vec<(Bytes, Option<Bytes>)> {
+    if range.0 >= range.1 {
+        return Vec::new();
+    }
     let ranges = buffers.into_iter().map(|buffer| buffer.range(partition, range).peekable());
     let mut ranges: Vec<Peekable<_>> = ranges.collect();
     let mut found = Vec::new();

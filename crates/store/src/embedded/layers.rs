@@ -138,10 +138,6 @@ impl Layers {
         range: (&[u8], &[u8]),
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.tables.check_open()?;
-        if range.0 >= range.1 {
-            return Ok(Vec::new());
-        }
         let (buffered, pin) = {
             let buffers = self.buffers();
             let rows = buffer::scan(buffers.newest_first(), partition, range, limit);
@@ -209,10 +205,6 @@ impl LayersSnapshot {
         range: (&[u8], &[u8]),
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.layers.tables.check_open()?;
-        if range.0 >= range.1 {
-            return Ok(Vec::new());
-        }
         let buffered = buffer::scan(self.buffers.newest_first(), partition, range, limit);
         self.layers.scan_below(buffered, &self.pin, partition, range, limit)
     }

@@ -3,11 +3,11 @@
 use std::{fs, path::Path, process, thread};
 
 use reveille_store::{
-    PartitionId, Store, StoreError,
+    Batch, Commit, PartitionId, Store, StoreError,
     embedded::{EmbeddedOptions, EmbeddedStore},
 };
 
-use super::{acquire, check_rows, commit, open};
+use super::{acquire, check_rows, commit, open, partition};
 
 #[test]
 fn the_number_of_partitions_is_fixed_at_creation() {
@@ -44,6 +44,35 @@ fn the_space_that_rows_take_is_counted() {
 }
 
 #[cfg(unix)]
+/// The buffer never fills, so it is the log that has a buffer sealed.
+#[test]
+fn rows_that_do_not_last_are_forgotten_and_keep_the_log_short() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = open(directory.path()).expect("open");
+    let (epochs, last) = acquire(&store).expect("acquire");
+    let key = |seq: u64| seq.to_be_bytes().to_vec();
+    let commits = 3000;
+    for seq in last + 1..=last + commits {
+        let mut batch = Batch::default();
+        batch.create(key(seq), vec![1; 500]);
+        batch.delete(key(seq - 1));
+        let (partition, epoch) = (partition(0), epochs[0]);
+        let answers = store.commit(&[Commit { partition, epoch, seq, batch: &batch }]);
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        // One row and two heads in each of five buffers at most.
+        let buffered = store.usage().expect("it is counted").write_buffer_bytes;
+        assert!(buffered < 8 * 1024, "{buffered} bytes of rows in memory at {seq}");
+    }
+    let written = commits * 500;
+    let usage = store.usage().expect("it is counted");
+    assert!(usage.journal_bytes < written / 4, "{usage:?} of {written} bytes");
+    drop(store);
+    let store = open(directory.path()).expect("open again");
+    let rows = store.scan(partition(0), b"", b"\xFF", 9).expect("scan");
+    let keys: Vec<_> = rows.iter().map(|(key, _)| key.to_vec()).collect();
+    assert_eq!(keys, [key(last + commits)]);
+}
+
 #[test]
 fn a_created_directory_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
