@@ -10,6 +10,7 @@
 
 mod connection;
 mod crowd;
+mod fields;
 mod figures;
 mod flood;
 mod floor;
@@ -31,8 +32,10 @@ mod stand;
 mod statistics;
 mod table;
 mod tail;
+mod tally;
 mod tenths;
 mod timers;
+mod wire;
 
 use std::{fs, path::Path, time::Duration};
 

@@ -1,101 +1,74 @@
 //! Calls over a few HTTP/2 connections, as many in flight as it takes.
 //!
-//! - Owns: the connections, the schedule of the open loop, and what became of each call ([`Tally`]).
+//! - Owns: the connections, one task for each while it is used, and the schedule of the open loop.
 //! - Invariant: in the open loop a call is due at a moment that depends on no answer, and its time
-//!   counts from then on. More than [`IN_FLIGHT_MAX`] are never in flight; what would exceed that is
-//!   counted and not sent.
+//!   counts from then on. What exceeds the streams that the server allows is counted and not sent.
 
 use std::{
+    io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Weak},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
-use http::{Request, StatusCode, header::RETRY_AFTER};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
+    io::Interest,
     net::TcpStream,
-    sync::{Notify, Semaphore},
+    sync::{Mutex, Notify},
     task::JoinSet,
+    time::timeout,
 };
 
-use super::{stand::GREET_PATH, statistics::quantile};
+use super::{fields::Answer, stand::GREET_PATH, tally::Tally, wire::Wire};
 
-const CONNECTIONS: usize = 16;
-/// Calls in flight on all connections.
-const IN_FLIGHT_MAX: usize = 50_000;
+const CONNECTIONS: usize = 4;
+/// Read in one go at least.
+const READ_BYTES: usize = 64 << 10;
 /// The longest wait for the answers to what was sent.
 const BACKLOG_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The load generator.
 pub struct Flood {
-    senders: Vec<SendRequest<Full<Bytes>>>,
-    uri: String,
-    in_flight: Arc<Semaphore>,
+    links: Vec<Arc<Mutex<Link>>>,
 }
 
-/// What became of the calls of an open loop.
-#[derive(Default)]
-pub struct Tally {
-    pub sent: u64,
-    pub unsent: u64,
-    /// From when each was due until it was sent.
-    sent_late: Vec<Duration>,
-    /// From when they were due, of those that were answered with 2xx.
-    pub times: Vec<Duration>,
-    /// Of these, before the loop ended.
-    pub answered_in_time: u64,
-    pub refused_429: u64,
-    pub refused_503: u64,
-    /// Of all that were refused.
-    pub without_retry_after: u64,
-    /// Other statuses, streams that were reset and connections that were lost.
-    pub failed: u64,
+/// One connection.
+struct Link {
+    stream: TcpStream,
+    wire: Wire,
 }
 
-/// An answer, as far as it matters here.
-struct Answer {
-    status: StatusCode,
-    has_retry_after: bool,
+/// What one connection offers.
+#[derive(Clone, Copy)]
+struct Schedule {
+    begin: Instant,
+    end: Instant,
+    /// Calls of all connections.
+    per_second: f64,
+    /// Which of so many connections it is: their calls are due in turn.
+    number: usize,
+    connections: usize,
 }
 
 impl Flood {
     pub async fn open(ingress: SocketAddr) -> Result<Self> {
-        let mut senders = Vec::with_capacity(CONNECTIONS);
+        let mut links = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            let stream = TcpStream::connect(ingress).await?;
-            stream.set_nodelay(true)?;
-            let io = TokioIo::new(stream);
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-            // Its error also reaches the calls that are in flight, which are counted as failed.
-            tokio::spawn(connection);
-            senders.push(sender);
+            links.push(Arc::new(Mutex::new(Link::open(ingress).await?)));
         }
-        let uri = format!("http://{ingress}{GREET_PATH}");
-        Ok(Self { senders, uri, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) })
+        Ok(Self { links })
     }
 
     /// Keeps so many calls in flight and returns how many were answered per second.
     pub async fn closed_loop(&self, in_flight: usize, duration: Duration) -> Result<f64> {
         let begin = Instant::now();
         let mut callers = JoinSet::new();
-        for number in 0..in_flight {
-            let (mut sender, uri) = (self.sender(number), self.uri.clone());
-            callers.spawn(async move {
-                let mut calls = 0_u64;
-                while begin.elapsed() < duration {
-                    let answer = call(&mut sender, &uri).await?;
-                    let status = answer.status;
-                    ensure!(status.is_success(), "a call of the closed loop was answered {status}");
-                    calls += 1;
-                }
-                Ok(calls)
-            });
+        for (number, link) in self.links.iter().enumerate() {
+            let mut link = Arc::clone(link).lock_owned().await;
+            let share = (in_flight + number) / self.links.len();
+            callers.spawn(async move { link.closed_loop(share, begin + duration).await });
         }
         let mut calls = 0;
         while let Some(caller) = callers.join_next().await {
@@ -104,129 +77,168 @@ impl Flood {
         Ok(calls as f64 / begin.elapsed().as_secs_f64())
     }
 
-    /// Offers `rate` calls per second for `duration`, and looks every `pace` which are due. Calls may
-    /// still be in flight afterwards.
+    /// Offers `per_second` calls for `duration`, looks every `pace` which are due, and then waits for a
+    /// bounded time until all are answered.
     pub async fn open_loop(
         &self,
-        rate: f64,
+        per_second: f64,
         pace: Duration,
         duration: Duration,
-    ) -> Arc<Mutex<Tally>> {
-        let tally = Arc::new(Mutex::new(Tally::default()));
+    ) -> Result<Tally> {
         let begin = Instant::now();
-        let end = begin + duration;
-        let pace = beat(pace);
-        let mut offered = 0_usize;
+        let connections = self.links.len();
+        let mut callers = JoinSet::new();
+        let beats: Vec<_> = self.links.iter().map(|_| Arc::new(Notify::new())).collect();
+        beat(pace, beats.iter().map(Arc::downgrade).collect());
+        for (number, (link, beat)) in self.links.iter().zip(beats).enumerate() {
+            let mut link = Arc::clone(link).lock_owned().await;
+            let end = begin + duration;
+            let schedule = Schedule { begin, end, per_second, number, connections };
+            callers.spawn(async move { link.open_loop(schedule, beat).await });
+        }
+        let mut tally = Tally::default();
+        while let Some(caller) = callers.join_next().await {
+            tally.add(caller??);
+        }
+        Ok(tally)
+    }
+}
+
+impl Schedule {
+    /// Returns how many calls of this connection are due.
+    fn due_count(&self, now: Instant) -> usize {
+        let elapsed = now.min(self.end).saturating_duration_since(self.begin).as_secs_f64();
+        let all = (elapsed * self.per_second) as usize;
+        (all + self.connections - 1 - self.number) / self.connections
+    }
+
+    /// Returns when one of them is due.
+    fn due(&self, count: usize) -> Instant {
+        let place = count * self.connections + self.number + 1;
+        self.begin + Duration::from_secs_f64(place as f64 / self.per_second)
+    }
+}
+
+impl Link {
+    /// Connects, and waits for what the server has to say first.
+    async fn open(ingress: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(ingress).await?;
+        stream.set_nodelay(true)?;
+        let mut link = Self { stream, wire: Wire::new(ingress, GREET_PATH) };
+        while !link.wire.is_ready() {
+            link.exchange(|_, _, _| ())?;
+            link.ready().await?;
+        }
+        Ok(link)
+    }
+
+    async fn closed_loop(&mut self, in_flight: usize, end: Instant) -> Result<u64> {
+        let (mut calls, mut refused, mut free) = (0, None, in_flight);
+        loop {
+            let now = Instant::now();
+            for _ in 0..if now < end { free } else { 0 } {
+                ensure!(self.wire.call(now)?, "the server takes no {in_flight} calls at once");
+            }
+            free = 0;
+            self.exchange(|_, answer, _| {
+                free += 1;
+                calls += 1;
+                refused = refused
+                    .or(answer.is_none_or(|answer| !answer.status.is_success()).then_some(answer));
+            })?;
+            ensure!(refused.is_none(), "a call of the closed loop was answered {refused:?}");
+            if free == 0 && self.wire.in_flight() == 0 {
+                return Ok(calls);
+            }
+            if free == 0 {
+                self.ready().await?;
+            }
+        }
+    }
+
+    async fn open_loop(&mut self, schedule: Schedule, beat: Arc<Notify>) -> Result<Tally> {
+        let (mut tally, mut offered, end) = (Tally::default(), 0, schedule.end);
         while Instant::now() < end {
-            pace.notified().await;
-            let due_count = due_count(rate, begin.elapsed().min(duration));
-            while offered < due_count {
-                let due = begin + Duration::from_secs_f64(offered as f64 / rate);
-                self.send(offered, due, end, &tally);
+            let now = Instant::now();
+            while offered < schedule.due_count(now) {
+                let due = schedule.due(offered);
+                match self.wire.call(due)? {
+                    true => tally.count_sent(due, now),
+                    false => tally.unsent += 1,
+                }
                 offered += 1;
             }
-        }
-        tally
-    }
-
-    /// Waits until nothing is in flight, for a bounded time, and returns how many still are.
-    pub async fn wait_for_backlog(&self) -> usize {
-        let all = self.in_flight.acquire_many(IN_FLIGHT_MAX as u32);
-        // The semaphore is never closed, so only the time can be up.
-        let _ = tokio::time::timeout(BACKLOG_TIME_MAX, all).await;
-        IN_FLIGHT_MAX - self.in_flight.available_permits()
-    }
-
-    fn send(&self, number: usize, due: Instant, end: Instant, tally: &Arc<Mutex<Tally>>) {
-        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
-            locked(tally).unsent += 1;
-            return;
-        };
-        locked(tally).count_sent(due);
-        let (mut sender, uri, tally) = (self.sender(number), self.uri.clone(), Arc::clone(tally));
-        tokio::spawn(async move {
-            let answer = call(&mut sender, &uri).await;
-            locked(&tally).count(&answer, due, end);
-            drop(permit);
-        });
-    }
-
-    fn sender(&self, number: usize) -> SendRequest<Full<Bytes>> {
-        self.senders[number % self.senders.len()].clone()
-    }
-}
-
-impl Tally {
-    /// Returns by how much the given share of the calls was not sent later than it was due.
-    pub fn sent_late(&self, share: f64) -> Option<Duration> {
-        let mut late = self.sent_late.clone();
-        late.sort_unstable();
-        quantile(&late, share)
-    }
-
-    fn count_sent(&mut self, due: Instant) {
-        self.sent += 1;
-        self.sent_late.push(due.elapsed());
-    }
-
-    fn count(&mut self, answer: &Result<Answer>, due: Instant, end: Instant) {
-        let Ok(Answer { status, has_retry_after }) = answer else {
-            self.failed += 1;
-            return;
-        };
-        match *status {
-            status if status.is_success() => {
-                let now = Instant::now();
-                self.times.push(now.saturating_duration_since(due));
-                self.answered_in_time += u64::from(now <= end);
-                return;
-            }
-            StatusCode::TOO_MANY_REQUESTS => self.refused_429 += 1,
-            StatusCode::SERVICE_UNAVAILABLE => self.refused_503 += 1,
-            _ => {
-                self.failed += 1;
-                return;
+            self.exchange(|due, answer, now| tally.count(answer, due, now, end))?;
+            tokio::select! {
+                ready = self.ready() => ready?,
+                () = beat.notified() => {}
             }
         }
-        self.without_retry_after += u64::from(!has_retry_after);
+        drop(beat);
+        let backlog = async {
+            while self.wire.in_flight() > 0 {
+                self.exchange(|due, answer, now| tally.count(answer, due, now, end))?;
+                self.ready().await?;
+            }
+            Ok::<_, anyhow::Error>(())
+        };
+        if let Ok(ended) = timeout(BACKLOG_TIME_MAX, backlog).await {
+            ended?;
+        }
+        tally.backlog = end.elapsed();
+        tally.unanswered = self.wire.in_flight() as u64;
+        Ok(tally)
+    }
+
+    /// Waits until something can be sent or received.
+    async fn ready(&mut self) -> io::Result<()> {
+        let interest = match self.wire.outgoing().is_empty() {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        };
+        self.stream.ready(interest).await?;
+        Ok(())
+    }
+
+    /// Sends and receives as much as goes at once.
+    fn exchange(&mut self, mut ended: impl FnMut(Instant, Option<Answer>, Instant)) -> Result<()> {
+        let out = self.wire.outgoing();
+        if !out.is_empty()
+            && let Some(sent) = if_ready(self.stream.try_write(out))?
+        {
+            out.drain(..sent);
+        }
+        let read = self.wire.incoming();
+        read.reserve(READ_BYTES);
+        if let Some(received) = if_ready(self.stream.try_read_buf(read))? {
+            ensure!(received > 0, "the server closed the connection");
+            let now = Instant::now();
+            self.wire.receive(|due, answer| ended(due, answer, now))?;
+        }
+        Ok(())
     }
 }
 
-/// Locks it; nobody holds it for longer than counting takes.
-pub fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().expect("no holder of this lock panics")
+fn if_ready(done: io::Result<usize>) -> io::Result<Option<usize>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        done => done.map(Some),
+    }
 }
 
-/// Wakes whoever waits for it, again and again, as long as it is held.
+/// Wakes whoever waits for these, again and again, as long as one is held.
 ///
 /// From a thread of its own: timers of the runtime are a millisecond apart.
-fn beat(period: Duration) -> Arc<Notify> {
-    let beat = Arc::new(Notify::new());
-    let held = Arc::downgrade(&beat);
+fn beat(period: Duration, beats: Vec<Weak<Notify>>) {
     thread::spawn(move || {
-        while let Some(beat) = held.upgrade() {
-            beat.notify_one();
-            drop(beat);
+        loop {
+            let held = beats.iter().filter_map(Weak::upgrade);
+            if held.map(|beat| beat.notify_one()).count() == 0 {
+                break;
+            }
             thread::sleep(period);
         }
     });
-    beat
-}
-
-/// Returns how many calls are due after some time.
-fn due_count(rate: f64, elapsed: Duration) -> usize {
-    (rate * elapsed.as_secs_f64()) as usize
-}
-
-async fn call(sender: &mut SendRequest<Full<Bytes>>, uri: &str) -> Result<Answer> {
-    let body = Full::new(Bytes::from_static(b"1"));
-    let request = Request::post(uri).header("content-type", "application/json").body(body)?;
-    sender.ready().await?;
-    let response = sender.send_request(request).await?;
-    let has_retry_after = response.headers().contains_key(RETRY_AFTER);
-    let status = response.status();
-    response.into_body().collect().await?;
-    Ok(Answer { status, has_retry_after })
 }
 
 #[cfg(test)]
@@ -234,33 +246,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_told_apart() {
-        let now = Instant::now();
-        let (past, future) = (now - Duration::from_secs(1), now + Duration::from_secs(60));
-        let answer = |status, has_retry_after| Ok(Answer { status, has_retry_after });
-        let mut tally = Tally::default();
-        for (answer, end) in [
-            (answer(StatusCode::OK, false), future),
-            (answer(StatusCode::ACCEPTED, false), past),
-            (answer(StatusCode::TOO_MANY_REQUESTS, true), future),
-            (answer(StatusCode::SERVICE_UNAVAILABLE, true), future),
-            (answer(StatusCode::SERVICE_UNAVAILABLE, false), future),
-            (answer(StatusCode::BAD_GATEWAY, true), future),
-            (Err(anyhow::anyhow!("reset")), future),
-        ] {
-            tally.count(&answer, past, end);
+    fn calls_are_due_by_the_clock_on_each_connection_in_turn() {
+        let begin = Instant::now();
+        let end = begin + Duration::from_millis(100);
+        let schedule = |number| Schedule { begin, end, per_second: 1000.0, number, connections: 3 };
+        for (ms, counts) in [(0, [0, 0, 0]), (1, [1, 0, 0]), (5, [2, 2, 1]), (200, [34, 33, 33])] {
+            let now = begin + Duration::from_millis(ms);
+            assert_eq!([0, 1, 2].map(|number| schedule(number).due_count(now)), counts, "{ms} ms");
         }
-        assert_eq!((tally.times.len(), tally.answered_in_time), (2, 1));
-        assert!(tally.times.iter().all(|time| *time >= Duration::from_secs(1)));
-        assert_eq!((tally.refused_429, tally.refused_503, tally.without_retry_after), (1, 2, 1));
-        assert_eq!(tally.failed, 2);
-    }
-
-    #[test]
-    fn calls_are_due_by_the_clock() {
-        for (rate, ms, due) in [(1000.0, 0, 0), (1000.0, 1, 1), (2500.0, 1000, 2500), (10.0, 99, 0)]
-        {
-            assert_eq!(due_count(rate, Duration::from_millis(ms)), due, "{rate}/s after {ms} ms");
-        }
+        assert_eq!(schedule(2).due(1), begin + Duration::from_millis(6));
     }
 }

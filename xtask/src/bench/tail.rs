@@ -15,13 +15,14 @@ use tokio::task::JoinHandle;
 use super::{
     connection::Connection,
     figures::{Metric, Row},
-    flood::{Flood, Tally, locked},
+    flood::Flood,
     load::{self, Target},
     overload::find_peak,
     park::{RESIDENT_PEAK, millis},
     scenario::{SERVICE, Scenario},
     stand::{Stand, Turn},
     statistics::quantile,
+    tally::Tally,
 };
 
 static RATE: Metric = Metric::compared("offered_per_second", "offered, calls/s", 0);
@@ -129,12 +130,10 @@ async fn phase(
     let others = beside.start(turn.target(stand), WARM_UP + duration);
     tokio::time::sleep(WARM_UP).await;
     let (begin, written) = (Instant::now(), stand.server.written_bytes()?);
-    let tally = flood.open_loop(rate, PACE, duration).await;
+    let tally = flood.open_loop(rate, PACE, duration).await?;
     let written = stand.server.written_bytes()?.saturating_sub(written) as f64;
     let seconds = begin.elapsed().as_secs_f64();
     let others = others.await??;
-    let unanswered = flood.wait_for_backlog().await as u64;
-    let tally = locked(&tally);
     let mut times = tally.times.clone();
     times.sort_unstable();
     let late = |share| quantile(&times, share).map(millis).context("no call was answered");
@@ -145,7 +144,7 @@ async fn phase(
         .with(&P99, tail.p99)
         .with(&P999, tail.p999)
         .with(&MAX, late(1.0)?)
-        .with(&NOT_ANSWERED, (not_answered(&tally) + unanswered) as f64)
+        .with(&NOT_ANSWERED, not_answered(&tally) as f64)
         .with_optional(&SENT_LATE, tally.sent_late(0.99).map(millis))
         .with(&WRITTEN, written / seconds);
     let row = match beside {
@@ -160,7 +159,7 @@ async fn phase(
 }
 
 fn not_answered(tally: &Tally) -> u64 {
-    tally.refused_429 + tally.refused_503 + tally.failed + tally.unsent
+    tally.refused_429 + tally.refused_503 + tally.failed + tally.unsent + tally.unanswered
 }
 
 fn add_ratios(row: Row, tail: &Tail, alone: &Tail) -> Row {
