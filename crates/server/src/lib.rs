@@ -20,6 +20,7 @@ pub mod admin;
 pub mod config;
 pub mod core;
 pub mod embedded;
+mod gather;
 pub mod ingress;
 pub mod invoker;
 pub mod kafka;

@@ -12,6 +12,26 @@ pub const REQUEST_BYTES_DEFAULT: usize = 32 << 20;
 /// as attempts may be open.
 pub const CONCURRENT_REQUESTS_DEFAULT: usize = CONCURRENT_ATTEMPTS_DEFAULT;
 
+/// Open calls and sends up to which none is refused, however long they take.
+pub const OVERLOAD_REQUESTS_MIN: usize = 512;
+
+/// How long a command may wait for a partition, there and back, before that counts as falling behind:
+/// a few times as much for a call, which does so several times.
+pub const OVERLOAD_DELAY_MAX: Duration = Duration::from_millis(100);
+
+/// How long the delay must exceed [`OVERLOAD_DELAY_MAX`]: a burst is over sooner.
+pub const OVERLOAD_STANDING: Duration = Duration::from_millis(200);
+
+/// The delay above which fewer requests are let in while the server is behind.
+pub const OVERLOAD_DELAY_KEPT: Duration = Duration::from_millis(5);
+
+/// Time without a measurement of the delay, because few requests are open, after which nothing is left of
+/// a queue.
+pub const OVERLOAD_OVER: Duration = Duration::from_secs(1);
+
+/// Pause between two measurements of the delay.
+pub const OVERLOAD_PROBE_PAUSE: Duration = Duration::from_millis(5);
+
 /// How long a call counts as being on its way; one that is older waits for its handler.
 pub const INTAKE_COUNTED: Duration = Duration::from_secs(10);
 

@@ -40,7 +40,6 @@ pub struct AdminAccess {
 }
 
 /// The API behind its checks.
-#[derive(Clone)]
 pub(super) struct Operators {
     pub(super) router: Router,
     pub(super) access: AdminAccess,
@@ -49,7 +48,7 @@ pub(super) struct Operators {
 impl listener::Answer for Operators {
     type Body = Body;
 
-    async fn answer(&self, request: Request<IncomingBody>) -> Response {
+    async fn answer(self: Arc<Self>, request: Request<IncomingBody>) -> Response {
         if let Some(refusal) = self.access.refusal(&request) {
             return refusal.into_response();
         }

@@ -200,6 +200,11 @@ pub enum IngressError {
         /// The limit.
         max: usize,
     },
+    /// The server does less than it is asked for, so that work queues. Retry later.
+    #[error(
+        "the server is overloaded: calls and sends are refused until it has caught up; try again in a moment"
+    )]
+    Overloaded,
     /// A defect: a partition answered something that does not fit the question.
     #[error("the partition gave an answer that does not fit the request; please report this")]
     UnexpectedReply,
@@ -271,7 +276,7 @@ impl IngressError {
             E::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             E::NotReady => StatusCode::from_u16(STATUS_NOT_READY).expect("a three-digit status"),
             E::WorkflowAlreadyInvoked(_) => StatusCode::CONFLICT,
-            E::Unavailable(_) | E::BodiesTooMany | E::RequestsTooMany { .. } => {
+            E::Unavailable(_) | E::BodiesTooMany | E::RequestsTooMany { .. } | E::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             E::UnexpectedReply => StatusCode::INTERNAL_SERVER_ERROR,

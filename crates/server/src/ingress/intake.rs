@@ -5,15 +5,17 @@
 //! for its handler, not for the server: it does not count any more, however many of them there are.
 //!
 //! - Owns: the places, and for how long a request has one.
-//! - Does not own: answers to waits, which let go of what waits, and questions: they are always taken.
+//! - Does not own: whether the server falls behind ([`super::overload`]); answers to waits, which let go of what waits, and questions: they are always taken.
 //! - Invariant: a request that is refused has not reached a partition.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::IngressError;
+use super::overload::Overload;
 use crate::limits;
+use crate::partition::Partitions;
 
 /// The places of one server. Clones share them.
 #[derive(Clone, Debug)]
@@ -21,6 +23,7 @@ pub struct Intake {
     places: Arc<Semaphore>,
     max: usize,
     counted: Duration,
+    overload: Overload,
 }
 
 /// A place that is taken, until it is dropped.
@@ -38,12 +41,27 @@ impl Intake {
 
     fn counting(max: usize, counted: Duration) -> Intake {
         let max = max.min(Semaphore::MAX_PERMITS);
-        Intake { places: Arc::new(Semaphore::new(max)), max, counted }
+        let (places, overload) = (Arc::new(Semaphore::new(max)), Overload::new(max));
+        Intake { places, max, counted, overload }
     }
 
-    /// Refuses a request that would find no place, before anything is spent on it.
-    pub fn check(&self) -> Result<(), IngressError> {
-        if self.places.available_permits() == 0 { Err(self.refusal()) } else { Ok(()) }
+    /// Refuses a request before anything is spent on it: if it would find no place, or if the server
+    /// falls behind.
+    pub fn check(&self, partitions: &Partitions) -> Result<(), IngressError> {
+        let free = self.places.available_permits();
+        if free == 0 {
+            Err(self.refusal())
+        } else if self.overload.refuses(self.max - free, partitions) {
+            Err(IngressError::Overloaded)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How many places are taken.
+    #[cfg(test)]
+    pub(super) fn open(&self) -> usize {
+        self.max - self.places.available_permits()
     }
 
     /// Takes a place.
@@ -59,8 +77,7 @@ impl Intake {
 
 impl Place {
     /// Keeps the place until the request is answered, or has waited for [`limits::INTAKE_COUNTED`].
-    pub async fn during<F: Future>(self, request: F) -> F::Output {
-        let mut request = pin!(request);
+    pub async fn during<T>(self, mut request: Pin<&mut impl Future<Output = T>>) -> T {
         if let Ok(output) = tokio::time::timeout(self.counted, request.as_mut()).await {
             return output;
         }
@@ -72,23 +89,25 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+    use std::pin::pin;
 
     use super::*;
 
     #[tokio::test]
     async fn a_request_has_its_place_until_it_is_answered_or_has_waited_for_long() {
         let intake = Intake::counting(2, Duration::from_millis(20));
+        let partitions = Partitions::new(Vec::new());
         let first = intake.enter().expect("a place");
         let second = intake.enter().expect("a place");
         let refused = IngressError::RequestsTooMany { max: 2 };
         assert_eq!(intake.enter().expect_err("both are taken"), refused);
-        assert_eq!(intake.check(), Err(refused));
+        assert_eq!(intake.check(&partitions), Err(refused));
 
-        assert_eq!(first.during(ready(7)).await, 7);
+        assert_eq!(first.during(pin!(ready(7))).await, 7);
         let third = intake.enter().expect("that of the first");
-        assert!(intake.check().is_err());
+        assert!(intake.check(&partitions).is_err());
 
-        let waiting = tokio::spawn(second.during(pending::<()>()));
+        let waiting = tokio::spawn(async { second.during(pin!(pending::<()>())).await });
         // It still waits when its place is free.
         let _fourth =
             Arc::clone(&intake.places).acquire_owned().await.expect("they are not closed");

@@ -4,6 +4,8 @@
 //! - Does not own: what happens to the invocation (engine).
 //! - Invariant: the caller may leave at any time; what was sent to the partition stays sent.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -40,16 +42,12 @@ where
     B: Body<Data = Bytes>,
     IngressError: From<B::Error>,
 {
-    ingress.intake.check()?;
     let (invoke, wait) = prepare(ingress, path, parts, body, seen).await?;
     // Only now: whoever is slow to send a body takes no place.
     let place = ingress.intake.enter()?;
     let (id, start_at) = (invoke.id, invoke.start_at);
-    let asked = ingress.partitions.ask(id, move |request| Command::Invoke {
-        request,
-        invoke: Box::new(invoke),
-        wait,
-    });
+    let command = move |request| Command::Invoke { request, invoke, wait };
+    let asked = pin!(ingress.partitions.ask(id, command));
     let reply = place.during(asked).await?;
     match reply {
         Reply::Accepted { id, fresh, execution_time } => {
@@ -70,7 +68,7 @@ async fn prepare<B>(
     parts: &Parts,
     body: B,
     seen: &mut Seen,
-) -> Result<(Invoke, bool), IngressError>
+) -> Result<(Box<Invoke>, bool), IngressError>
 where
     B: Body<Data = Bytes>,
     IngressError: From<B::Error>,
@@ -104,7 +102,7 @@ where
         source: Source::Ingress,
         trace: seen.begins(id, &parts.headers),
     };
-    Ok((invoke, wait))
+    Ok((Box::new(invoke), wait))
 }
 
 /// Builds the answer from a reply that carries a result, or from one that refuses any command.

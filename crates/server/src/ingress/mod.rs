@@ -5,6 +5,7 @@
 //!     route    which request means what
 //!     invoke   calls and sends           -> Command::Invoke
 //!       intake   how many of them at the same time
+//!       overload   and fewer while the server falls behind
 //!     query    attach, output, lookup    -> Command::Attach, Command::Output
 //!     wait     answers to awakeables     -> Command::CompleteWait, Command::DescribeWait
 //!   response every response; error: every error text
@@ -20,6 +21,7 @@ mod decode;
 mod error;
 mod intake;
 mod invoke;
+mod overload;
 mod query;
 pub(crate) mod random;
 mod response;
@@ -31,12 +33,15 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use reveille_engine::schema::Schema;
@@ -93,8 +98,11 @@ impl IngressAccess {
 impl listener::Answer for Ingress {
     type Body = Full<Bytes>;
 
-    fn answer(&self, request: Request<IncomingBody>) -> impl Future<Output = Answer> + Send {
-        self.handle(request)
+    fn answer(
+        self: Arc<Self>,
+        request: Request<IncomingBody>,
+    ) -> impl Future<Output = Answer> + Send {
+        handle(self, request)
     }
 }
 
@@ -107,40 +115,39 @@ impl Ingress {
     }
 
     /// Answers one request.
-    async fn handle<B>(&self, request: Request<B>) -> Answer
+    fn handle<'i, B>(&'i self, request: Request<B>) -> Answering<'i>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'i,
         IngressError: From<B::Error>,
     {
-        let (mut parts, body) = request.into_parts();
-        let access = self.access.tokens.check(&parts.headers);
-        if access == Access::Granted {
-            // It was meant for us: handlers, and journals that many may read, must not see it.
-            parts.headers.remove(AUTHORIZATION);
-        }
-        let mut seen = Seen::new(&self.partitions, &parts.headers);
-        let mut answer = match self.dispatch(access, &parts, body, &mut seen).await {
-            Ok(answer) => answer,
-            Err(error) => response::refused(&error),
-        };
-        response::cors(&mut answer, response::origin(&parts.headers));
-        let (kind, status) = (seen.kind().name(), answer.status().as_u16());
-        seen.answered(status);
-        tracing::trace!(method = %parts.method, kind, status, "answered");
-        answer
+        handle(self, request)
     }
 
-    async fn dispatch<B>(
+    /// Refuses a call or a send that finds no place, before anything is spent on it.
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let refused = self.intake.check(&self.partitions).err()?;
+        let route = route::route(request.method(), request.uri().path()).ok()?;
+        let is_call = matches!(route, Route::Invoke(_));
+        if !is_call
+            || matches!(
+                self.access.tokens.check(request.headers()),
+                Access::Missing | Access::Wrong
+            )
+        {
+            return None;
+        }
+        let mut seen = Seen::new(&self.partitions, request.headers());
+        seen.is_about(route.kind());
+        Some(finish(Err(refused), seen, request.method(), request.headers()))
+    }
+
+    /// Returns what a request asks for, if whoever sent it may ask.
+    fn admit<'p>(
         &self,
         access: Access,
-        parts: &Parts,
-        body: B,
+        parts: &'p Parts,
         seen: &mut Seen,
-    ) -> Result<Answer, IngressError>
-    where
-        B: Body<Data = Bytes>,
-        IngressError: From<B::Error>,
-    {
+    ) -> Result<Admitted<'p>, IngressError> {
         let route = route::route(&parts.method, parts.uri.path());
         if let Ok(route) = &route {
             seen.is_about(route.kind());
@@ -156,10 +163,26 @@ impl Ingress {
         {
             return Err(refusal.clone());
         }
-        match route? {
+        Ok(Admitted { route: route?, knows_all: refusal.is_none() })
+    }
+
+    async fn carry_out<B>(
+        &self,
+        Admitted { route, knows_all }: Admitted<'_>,
+        parts: &Parts,
+        body: B,
+        seen: &mut Seen,
+    ) -> Result<Answer, IngressError>
+    where
+        B: Body<Data = Bytes>,
+        IngressError: From<B::Error>,
+    {
+        match route {
             Route::Preflight => Ok(response::preflight(&parts.headers)),
-            Route::Health if refusal.is_some() => Ok(response::health_only()),
-            Route::Health => Ok(response::health(self.schema.borrow().services.keys())),
+            Route::Health if knows_all => {
+                Ok(response::health(self.schema.borrow().services.keys()))
+            }
+            Route::Health => Ok(response::health_only()),
             Route::Invoke(path) => invoke::invoke(self, &path, parts, body, seen).await,
             Route::Query(query, target) => query::by_path(self, query, target).await,
             Route::QueryByBody(query) => query::by_body(self, query, body).await,
@@ -167,6 +190,76 @@ impl Ingress {
                 wait::complete(self, (verb, id, face), parts, body).await
             }
             Route::DescribeWait(id) => wait::describe(self, id).await,
+        }
+    }
+}
+
+/// What a request asks for.
+struct Admitted<'p> {
+    route: Route<'p>,
+    /// False for whoever is let in without a token.
+    knows_all: bool,
+}
+
+/// Answers one request.
+///
+/// The request is taken apart before the future begins: there is one for each open request, and it is
+/// as large as all it ever holds.
+fn handle<'i, B>(ingress: impl Borrow<Ingress> + Send + 'i, request: Request<B>) -> Answering<'i>
+where
+    B: Body<Data = Bytes> + Send + 'i,
+    IngressError: From<B::Error>,
+{
+    if let Some(refusal) = ingress.borrow().refusal(&request) {
+        return Answering::Refused(Some(refusal));
+    }
+    let (mut parts, body) = request.into_parts();
+    Answering::Handled(Box::pin(async move {
+        let ingress = ingress.borrow();
+        let access = ingress.access.tokens.check(&parts.headers);
+        if access == Access::Granted {
+            // It was meant for us: handlers, and journals that many may read, must not see it.
+            parts.headers.remove(AUTHORIZATION);
+        }
+        let mut seen = Seen::new(&ingress.partitions, &parts.headers);
+        let answered = match ingress.admit(access, &parts, &mut seen) {
+            Ok(admitted) => ingress.carry_out(admitted, &parts, body, &mut seen).await,
+            Err(error) => Err(error),
+        };
+        finish(answered, seen, &parts.method, &parts.headers)
+    }))
+}
+
+/// Makes the answer what browsers want to see, and counts it.
+fn finish(
+    answered: Result<Answer, IngressError>,
+    seen: Seen,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Answer {
+    let mut answer = answered.unwrap_or_else(|error| response::refused(&error));
+    response::cors(&mut answer, response::origin(headers));
+    let (kind, status) = (seen.kind().name(), answer.status().as_u16());
+    seen.answered(status);
+    tracing::trace!(%method, kind, status, "answered");
+    answer
+}
+
+/// A request while it is answered. Those that are refused under load are not worth an allocation.
+enum Answering<'i> {
+    Refused(Option<Answer>),
+    Handled(Pin<Box<dyn Future<Output = Answer> + Send + 'i>>),
+}
+
+impl Future for Answering<'_> {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match &mut *self {
+            Answering::Refused(answer) => {
+                Poll::Ready(answer.take().expect("a future is not polled after its end"))
+            }
+            Answering::Handled(handling) => handling.as_mut().poll(cx),
         }
     }
 }

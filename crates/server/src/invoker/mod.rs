@@ -17,7 +17,6 @@ pub(crate) mod connect;
 pub mod discovery;
 mod exchange;
 mod failure;
-mod gathered;
 mod http1;
 pub(crate) mod local;
 mod open;

@@ -9,6 +9,8 @@
 //!   is empty, or every connection is full, or a connection is being opened.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,10 +23,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::gather::Gather;
 use crate::limits;
 
 use super::connect::{self, Address};
-use super::gathered::Gathered;
 use super::http1::Http1Origin;
 use super::outbound::Outbound;
 use crate::tls::Stream;
@@ -319,14 +321,20 @@ impl Origin {
 
 /// The task of one connection, from the socket to its end.
 async fn connect_and_drive(origin: Arc<Origin>) {
-    let Opened { sender, connection, pings } = match open(&origin.address, &origin.outbound).await {
-        Ok(opened) => opened,
-        Err(cause) => return origin.failed(&cause),
-    };
+    let Opened { sender, mut connection, pings } =
+        match open(&origin.address, &origin.outbound).await {
+            Ok(opened) => opened,
+            Err(cause) => return origin.failed(&cause),
+        };
     let inflight = Arc::<AtomicUsize>::default();
     let id = origin.opened(sender, Arc::clone(&inflight));
+    let mut gather = Gather::default();
+    let driving = poll_fn(|cx| {
+        let streams = inflight.load(Ordering::Relaxed);
+        gather.poll(streams, cx, |cx| Pin::new(&mut connection).poll(cx))
+    });
     tokio::select! {
-        ended = Gathered::new(connection, inflight) => {
+        ended = driving => {
             if let Err(error) = ended {
                 tracing::debug!(address = ?origin.address, %error, "connection lost");
             }

@@ -6,6 +6,7 @@
 //!   behaves.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,37 +15,37 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::gather::Gather;
 use crate::limits;
 use crate::tls::Stream;
 use crate::tls::server::ServerTls;
 
+use super::arrivals::Arrivals;
 use super::pace::{IncomingBody, PacedIo};
 use super::{Answer, Bounds, milliseconds};
 
 /// What all connections of a listener share.
 pub(super) struct Shared<A> {
-    answer: A,
+    answer: Arc<A>,
     tls: Option<ServerTls>,
     handshakes: Semaphore,
     body_bytes: Arc<Semaphore>,
-    builder: auto::Builder<TokioExecutor>,
     bounds: Bounds,
 }
 
 impl<A: Answer> Shared<A> {
     pub(super) fn new(answer: A, tls: Option<ServerTls>, bounds: Bounds) -> Shared<A> {
         Shared {
-            answer,
+            answer: Arc::new(answer),
             tls,
             handshakes: Semaphore::new(bounds.handshakes),
             body_bytes: Arc::new(Semaphore::new(bounds.body_bytes)),
-            builder: builder(&bounds),
             bounds,
         }
     }
@@ -159,18 +160,21 @@ async fn http<A: Answer>(
     let bounds = &shared.bounds;
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request: http::Request<Incoming>| {
-        let (shared, open) = (Arc::clone(&shared), Open::new(&activity));
+        let (answer, open) = (Arc::clone(&shared.answer), Open::new(&activity));
+        let request = request.map(|body| {
+            let body_bytes = Arc::clone(&shared.body_bytes);
+            IncomingBody::new(body, milliseconds(shared.bounds.body_pause_ms), body_bytes)
+        });
         async move {
-            let request = request.map(|body| {
-                let body_bytes = Arc::clone(&shared.body_bytes);
-                IncomingBody::new(body, milliseconds(shared.bounds.body_pause_ms), body_bytes)
-            });
-            let response = shared.answer.answer(request).await;
+            let response = answer.answer(request).await;
             Ok::<_, Infallible>(response.map(|body| OpenBody { body, _open: open }))
         }
     });
     let io = TokioIo::new(PacedIo::new(stream, milliseconds(bounds.write_pause_ms)));
-    let mut connection = pin!(shared.builder.serve_connection(io, service));
+    let arrivals = Arrivals::default();
+    let builder = builder(bounds, arrivals.clone());
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut gather = Gather::default();
     // Until the version is known, the timeouts of neither protocol run; later they bound what is in
     // flight, but not an HTTP/2 connection that only answers pings.
     let mut check = pin!(sleep(milliseconds(bounds.header_read_ms)));
@@ -178,7 +182,11 @@ async fn http<A: Answer>(
     let mut closing = false;
     let ended = loop {
         tokio::select! {
-            ended = connection.as_mut() => break ended,
+            ended = poll_fn(|cx| gather.poll(activity.open.load(Ordering::Relaxed), cx, |cx| {
+                let ended = connection.as_mut().poll(cx);
+                arrivals.try_each(cx);
+                ended
+            })) => break ended,
             // The sender lives as long as this task, so a change is a stop.
             _ = stopping.wait_for(|stop| *stop), if !closing => {
                 closing = true;
@@ -208,8 +216,8 @@ async fn http<A: Answer>(
     }
 }
 
-fn builder(bounds: &Bounds) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(bounds: &Bounds, arrivals: Arrivals) -> auto::Builder<Arrivals> {
+    let mut builder = auto::Builder::new(arrivals);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -3,6 +3,7 @@
 //! ```text
 //! serve           accepts, up to a number of connections
 //!   connection    handshake, HTTP/1.1 and HTTP/2 on one port, idle and silent connections
+//!     arrivals    requests over HTTP/2: tried at once, a task for those that wait
 //!     pace        bytes that stop arriving or leaving
 //!       Answer    one request in, one response out: the ingress, the admin API
 //! ```
@@ -13,6 +14,7 @@
 //!   the shutdown begins get a bounded time to end; a call that waits longer is cut off, and its
 //!   caller asks again and joins the invocation, which goes on.
 
+mod arrivals;
 mod connection;
 mod pace;
 
@@ -36,14 +38,14 @@ use crate::tls::server::ServerTls;
 use self::connection::Shared;
 pub use self::pace::{BodyError, IncomingBody};
 
-/// Answers requests; clones share what they work with.
-pub trait Answer: Clone + Send + Sync + 'static {
+/// Answers requests.
+pub trait Answer: Send + Sync + 'static {
     /// Bodies of responses.
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
 
     /// Answers one request, whatever it brings.
     fn answer(
-        &self,
+        self: Arc<Self>,
         request: Request<IncomingBody>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }

@@ -84,7 +84,7 @@ impl Body for Said {
 impl Answer for Echo {
     type Body = Said;
 
-    async fn answer(&self, request: Request<IncomingBody>) -> Response<Said> {
+    async fn answer(self: Arc<Self>, request: Request<IncomingBody>) -> Response<Said> {
         let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.open_max.fetch_max(open, Ordering::SeqCst);
         if request.uri().path() == "/endless" {

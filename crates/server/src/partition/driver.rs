@@ -340,6 +340,10 @@ impl Driver {
     pub(super) fn on_mail(&mut self, mail: Mail) -> Option<tokio::sync::oneshot::Sender<()>> {
         match (mail, self.refused()) {
             (Mail::Stop(stopped), _) => return Some(stopped),
+            (Mail::Probe(back), _) => {
+                // A server that stops does not wait for it.
+                let _back = back.send(());
+            }
             (Mail::Ask(_, reply), Some(refused)) => {
                 // Whoever asked may have given up waiting.
                 let _asked = reply.send(Err(refused));

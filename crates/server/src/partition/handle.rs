@@ -51,6 +51,8 @@ pub enum Mail {
     Ask(Box<dyn FnOnce(RequestId) -> Command + Send>, oneshot::Sender<Result<Reply, Refused>>),
     /// A command nobody waits for.
     Tell(Command),
+    /// Nothing but a sign that it came so far.
+    Probe(oneshot::Sender<()>),
     /// Stops the partition after what is in flight is durable.
     Stop(oneshot::Sender<()>),
 }
@@ -95,12 +97,12 @@ impl Partitions {
 
     /// Sends a command to the partition of `id` and waits for its reply. Waits while the mailbox is
     /// full. Dropping the future forgets the reply, never the command.
-    pub async fn ask(
+    pub fn ask(
         &self,
         id: InvocationId,
         command: impl FnOnce(RequestId) -> Command + Send + 'static,
-    ) -> Result<Reply, Refused> {
-        self.ask_partition(self.of(id), command).await
+    ) -> impl Future<Output = Result<Reply, Refused>> + Send {
+        self.ask_partition(self.of(id), command)
     }
 
     /// Sends a command to the partition of `id`, and returns where its reply will come. Commands that
@@ -118,22 +120,35 @@ impl Partitions {
     }
 
     /// Sends a command to one partition, whatever it is about, and waits for its reply.
-    pub async fn ask_partition(
+    pub fn ask_partition(
         &self,
         partition: u16,
         command: impl FnOnce(RequestId) -> Command + Send + 'static,
-    ) -> Result<Reply, Refused> {
-        let (sender, receiver) = oneshot::channel();
-        if !self.send(partition, Mail::Ask(Box::new(command), sender)).await {
-            return Err(Refused::Stopping);
+    ) -> impl Future<Output = Result<Reply, Refused>> + Send {
+        // Boxed before the future begins: one for each open request is as large as what it holds.
+        let command: Box<dyn FnOnce(RequestId) -> Command + Send> = Box::new(command);
+        async move {
+            let (sender, receiver) = oneshot::channel();
+            if !self.send(partition, Mail::Ask(command, sender)).await {
+                return Err(Refused::Stopping);
+            }
+            receiver.await.map_err(|_| Refused::Stopping)?
         }
-        receiver.await.map_err(|_| Refused::Stopping)?
     }
 
     /// Sends a command whose effects need no answer. Waits while the mailbox is full; returns false
     /// when the partition has stopped.
     pub async fn tell(&self, id: InvocationId, command: Command) -> bool {
         self.send(self.of(id), Mail::Tell(command)).await
+    }
+
+    /// Goes the way of a command to one partition and back, and changes nothing.
+    pub async fn probe(&self, partition: u16) {
+        let (sender, receiver) = oneshot::channel();
+        if self.send(partition, Mail::Probe(sender)).await {
+            // One that is dropped has come to an end, too: the partition stops.
+            let _back = receiver.await;
+        }
     }
 
     /// Stops every partition after what is in flight is durable.
@@ -157,18 +172,25 @@ impl Partitions {
         reveille_engine::identity::partition_of(id, self.count())
     }
 
-    /// Waits for room in a mailbox; returns false when the partition has stopped.
-    async fn send(&self, partition: u16, mail: Mail) -> bool {
+    /// Sends at once, or waits for room. Returns false when the partition has stopped.
+    fn send(&self, partition: u16, mail: Mail) -> impl Future<Output = bool> + Send {
         let mailbox = self.mailbox_of(partition);
-        match mailbox.try_send(mail) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        let sent = match mailbox.try_send(mail) {
+            Ok(()) => Ok(true),
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(false),
             Err(mpsc::error::TrySendError::Full(mail)) => {
                 self.shared.metrics.mailbox_full.add(1);
                 if let Some(more) = self.shared.full.allow(Instant::now()) {
                     warn!(partition, more, "the mailbox is full, commands wait for room");
                 }
-                mailbox.send(mail).await.is_ok()
+                // Seldom, so there is no room for it in what waits for an answer.
+                Err(Box::pin(mailbox.send(mail)))
+            }
+        };
+        async {
+            match sent {
+                Ok(sent) => sent,
+                Err(sending) => sending.await.is_ok(),
             }
         }
     }

@@ -82,7 +82,7 @@ impl FakePartitions {
                     sender.send(reply).expect("whoever asks waits for the reply");
                 }
                 Mail::Tell(command) => panic!("the admin API tells nothing: {command:?}"),
-                Mail::Stop(sender) => drop(sender),
+                Mail::Probe(sender) | Mail::Stop(sender) => drop(sender),
             }
         }
     }

@@ -6,24 +6,26 @@ use expect_test::expect;
 use reveille_engine::command::RequestId;
 use reveille_engine::effect::Reply;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Duration, advance};
 
 use super::super::{Ingress, IngressAccess, Intake};
 use super::invoke::JSON;
 use super::{LIMIT, get, post, schema, show_answer, some_id};
+use crate::limits;
 use crate::partition::Partitions;
 use crate::partition::handle::{Mail, Refused};
 
 type Answer = oneshot::Sender<Result<Reply, Refused>>;
 
-/// An ingress with one place, and the mailbox of its partition.
-fn one_place() -> (Ingress, mpsc::Receiver<Mail>) {
-    let (mailbox, mails) = mpsc::channel(8);
+/// An ingress with so many places, and the mailbox of its partition.
+fn places(max: usize) -> (Ingress, mpsc::Receiver<Mail>) {
+    let (mailbox, mails) = mpsc::channel(2 * max);
     let (_keep, schema) = watch::channel(Arc::new(schema()));
     let ingress = Ingress {
         partitions: Partitions::new(vec![mailbox]),
         schema,
         request_size_limit: LIMIT,
-        intake: Intake::new(1),
+        intake: Intake::new(max),
         access: IngressAccess::default(),
     };
     (ingress, mails)
@@ -37,7 +39,7 @@ async fn asked(mails: &mut mpsc::Receiver<Mail>) -> (String, Answer) {
 
 #[tokio::test]
 async fn a_request_beyond_them_is_refused_and_reaches_no_partition() {
-    let (ingress, mut mails) = one_place();
+    let (ingress, mut mails) = places(1);
     let first = tokio::spawn({
         let ingress = ingress.clone();
         async move { ingress.handle(get("/S/h")).await.status().as_u16() }
@@ -75,4 +77,49 @@ async fn a_request_beyond_them_is_refused_and_reaches_no_partition() {
     let accepted = Reply::Accepted { id, fresh: true, execution_time: None };
     answer.send(Ok(accepted)).expect("it waits");
     assert_eq!(next.await.expect("no panic").status().as_u16(), 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_commands_wait_for_long_calls_are_refused_and_answers_are_not() {
+    let (ingress, mut mails) = places(1000);
+    let call = || {
+        let ingress = ingress.clone();
+        tokio::spawn(async move { show_answer(ingress.handle(get("/S/h")).await).await })
+    };
+    let send_until = async |count: usize| {
+        while ingress.intake.open() < count {
+            call();
+            tokio::task::yield_now().await;
+        }
+    };
+    send_until(limits::OVERLOAD_REQUESTS_MIN).await;
+    // Nobody reads the mailbox, so the probe that goes out with this call does not come back.
+    send_until(limits::OVERLOAD_REQUESTS_MIN + 1).await;
+    advance(limits::OVERLOAD_DELAY_MAX + Duration::from_millis(1)).await;
+    send_until(limits::OVERLOAD_REQUESTS_MIN + 2).await;
+    advance(limits::OVERLOAD_STANDING).await;
+    let refusal = expect![[r#"
+        503
+        content-type: application/json
+        retry-after: 1
+        x-restate-error-source: ingress
+        {"code":503,"message":"the server is overloaded: calls and sends are refused until it has caught up; try again in a moment","source":"ingress"}"#]];
+    refusal.assert_eq(&call().await.expect("no panic"));
+
+    let mut probes = 0;
+    while let Ok(mail) = mails.try_recv() {
+        if let Mail::Probe(_) = mail {
+            probes += 1;
+        }
+    }
+    assert_eq!(probes, 1, "one at a time");
+    let id = some_id();
+    let asking = tokio::spawn({
+        let ingress = ingress.clone();
+        async move { ingress.handle(get(&format!("/restate/invocation/{id}/output"))).await }
+    });
+    let (command, output) = asked(&mut mails).await;
+    assert_eq!(command, "Output");
+    output.send(Ok(Reply::NotReady(id))).expect("it waits");
+    assert_eq!(asking.await.expect("no panic").status().as_u16(), 470);
 }

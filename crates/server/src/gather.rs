@@ -1,51 +1,44 @@
 //! Writing to a connection for many streams at once.
 //!
-//! A commit lets many attempts go on at the same time, and each of them wakes the task of its connection.
-//! The scheduler runs a task that was just woken before those that are ready as well, so each frame
-//! would leave by a system call of its own.
+//! A commit lets many attempts go on, and answers many calls, at the same time, and each of them wakes
+//! the task of its connection. The scheduler runs a task that was just woken before those that are ready
+//! as well, so each frame would leave by a system call of its own.
+//!
 //! - Owns: when the task of a connection works: behind what is ready to run when it is woken.
 //! - Invariant: a wake is followed by work. A connection with one stream has nothing to gather, and works
 //!   at once.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-/// A connection that gathers what is written to it.
-pub(super) struct Gathered<C> {
-    connection: C,
-    /// The streams of the connection.
-    streams: Arc<AtomicUsize>,
+/// What the task of a connection remembers between its turns.
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
     gathering: bool,
 }
 
-impl<C> Gathered<C> {
-    /// Wraps a connection. `streams` is how many are open, at any time.
-    pub(super) fn new(connection: C, streams: Arc<AtomicUsize>) -> Gathered<C> {
-        Gathered { connection, streams, gathering: false }
-    }
-}
-
-impl<C: Future + Unpin> Future for Gathered<C> {
-    type Output = C::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
-        // Only a hint, so it need not be ordered with anything.
-        self.gathering = !self.gathering && self.streams.load(Ordering::Relaxed) > 1;
+impl Gather {
+    /// Works, or comes back behind everything that is ready. `streams` is how many are open; it is only
+    /// a hint.
+    pub(crate) fn poll<T>(
+        &mut self,
+        streams: usize,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.gathering = !self.gathering && streams > 1;
         if self.gathering {
             // A task that wakes itself goes behind all that are ready.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.connection).poll(cx)
+        work(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -59,10 +52,10 @@ mod tests {
     /// Wakes a connection, and then another task, from a third one.
     async fn order(streams: usize) -> Vec<&'static str> {
         let log = Log::default();
-        let connection = {
+        let mut connection = {
             let log = Arc::clone(&log);
             let mut polls = 0;
-            poll_fn(move |cx| {
+            move |cx: &mut Context<'_>| {
                 polls += 1;
                 note(&log, "connection");
                 match polls {
@@ -73,9 +66,10 @@ mod tests {
                         Poll::Pending
                     }
                 }
-            })
+            }
         };
-        let gathered = Gathered::new(connection, Arc::new(AtomicUsize::new(streams)));
+        let mut gather = Gather::default();
+        let gathered = poll_fn(move |cx| gather.poll(streams, cx, &mut connection));
         let gathered = tokio::spawn(gathered);
         let attempt = {
             let log = Arc::clone(&log);
