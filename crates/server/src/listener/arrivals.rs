@@ -5,12 +5,15 @@
 //! their way to a partition a turn earlier. Only one that has to wait is given a task of its own.
 //!
 //! - Owns: the requests between their arrival and their first try.
-//! - Invariant: whatever arrived is tried in order, and goes on if its connection ends meanwhile.
+//! - Does not own: connections that a request turns into something else; no listener has any.
+//! - Invariant: whatever arrived is tried in order, and goes on if its connection ends meanwhile. A
+//!   request that panics ends alone.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use hyper::rt::Executor;
 
@@ -40,7 +43,9 @@ impl Arrivals {
         let mut requests = mem::take(&mut *untried);
         drop(untried);
         for mut request in requests.drain(..) {
-            if request.as_mut().poll(cx).is_pending() {
+            // As in a task: dropped, it resets its stream, and the panic was printed.
+            let tried = catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(cx)));
+            if let Ok(Poll::Pending) = tried {
                 // It is polled there first of all, so it is woken there from then on.
                 tokio::spawn(request);
             }
@@ -53,14 +58,13 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::task::Poll;
 
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
 
     #[tokio::test]
-    async fn what_is_answered_at_once_has_no_task_and_what_waits_goes_on() {
+    async fn a_request_has_a_task_only_if_it_waits_and_ends_alone() {
         let arrivals = Arrivals::default();
         let (told, mut heard) = mpsc::unbounded_channel();
         let (let_go, wait) = oneshot::channel::<()>();
@@ -69,6 +73,7 @@ mod tests {
             move || told.send((what, tokio::task::try_id())).expect("somebody hears it")
         };
         let (first, second) = (tell("at once"), tell("later"));
+        arrivals.execute(async { panic!("a defect of one request") });
         arrivals.execute(async move { first() });
         arrivals.execute(async move {
             wait.await.expect("it is let go");
