@@ -1,10 +1,10 @@
 //! Overload: more calls than a server can answer, up to twice as many.
 //!
-//! First closed loops find what it can answer, with more and more calls in flight. Then open loops offer
-//! parts and multiples of that, whether calls are answered or not: how much is answered then is the
-//! curve that must not collapse. All go over the same HTTP/2 connections, so that what the load costs
-//! differs by the number of calls only. Load generator and server share a machine: what the load
-//! generator and refusals take, answered calls do not get.
+//! Closed loops find what it can answer at most, with more and more calls in flight, and open loops around
+//! that rate what it can sustain when calls come whether others are answered or not. Then multiples of
+//! what it sustains are offered: what is answered must not collapse. All go over the same HTTP/2
+//! connections, so that what the load costs differs by the number of calls only. Load generator and
+//! server share a machine: what the load generator and refusals take, answered calls do not get.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ use anyhow::Result;
 use super::{
     figures::{Metric, Row},
     flood::Flood,
-    park::{MEMORY, RESIDENT_PEAK, millis},
-    stand::Turn,
+    park::{RESIDENT_PEAK, millis},
+    stand::{Stand, Turn},
     statistics::quantile,
     tally::Tally,
 };
@@ -23,9 +23,10 @@ static PEAK: Metric = Metric::compared("peak_per_second", "closed loop, calls/s"
 static CORES: Metric = Metric::plain("server_cores", "cores that the server had", 2);
 static OFFERED: Metric = Metric::plain("offered_per_second", "offered, calls/s", 0);
 static ANSWERED: Metric = Metric::compared("answered_per_second", "answered 2xx, calls/s", 0);
-static SHARE: Metric = Metric::plain("share_of_peak", "answered, in parts of the closed loop", 2);
-static SHARE_OF_BEST: Metric =
-    Metric::plain("share_of_best", "answered, in parts of the best open loop so far", 2);
+static OF_CLOSED: Metric =
+    Metric::plain("share_of_closed", "answered, in parts of the closed loop", 2);
+static OF_SUSTAINED: Metric =
+    Metric::plain("share_of_sustained", "answered, in parts of what is sustained", 2);
 static P50: Metric = Metric::compared("p50_ms", "p50 since the call was due, ms", 0);
 static P99: Metric = Metric::compared("p99_ms", "p99 since the call was due, ms", 0);
 static REFUSED_429: Metric = Metric::plain("refused_429", "refused with 429", 0);
@@ -37,8 +38,10 @@ static UNSENT: Metric = Metric::plain("unsent", "not sent, too many in flight", 
 static UNANSWERED: Metric = Metric::plain("unanswered", "never answered", 0);
 static BACKLOG: Metric = Metric::compared("backlog_ms", "until the backlog was answered, ms", 0);
 
-/// What is offered, in percent of the rate of the closed loop.
-const PERCENTS: [u64; 4] = [75, 100, 150, 200];
+/// What open loops offer first, in percent of the closed loop; the best of them is what is sustained.
+const PERCENTS_OF_CLOSED: [u64; 2] = [75, 100];
+/// What is offered then, in percent of what is sustained.
+const PERCENTS_OF_SUSTAINED: [u64; 3] = [100, 150, 200];
 /// How much more twice as many calls in flight must bring for the search to go on.
 const GAIN_MIN: f64 = 1.05;
 /// Where the search for the peak ends in any case.
@@ -63,28 +66,46 @@ pub async fn measure(turn: Turn<'_>) -> Result<Vec<Row>> {
             .with(&CORES, cores(server.cpu_time()?.saturating_sub(cpu), begin.elapsed()))
             .with(&RESIDENT_PEAK, server.resident_bytes_peak()? as f64),
     ];
-    let mut best = 0.0_f64;
-    for percent in PERCENTS {
-        stand.settle().await?;
-        let (begin, cpu) = (Instant::now(), server.cpu_time()?);
+    let mut sustained = 0.0_f64;
+    for percent in PERCENTS_OF_CLOSED {
         let offered = peak * percent as f64 / 100.0;
-        let tally = flood.open_loop(offered, PACE, options.duration).await?;
-        let cpu = server.cpu_time()?.saturating_sub(cpu);
-        let answered = tally.answered_in_time as f64 / options.duration.as_secs_f64();
-        best = best.max(answered);
-        let row = Row::new("overload", percent)
-            .with(&OFFERED, offered)
-            .with(&ANSWERED, answered)
-            .with(&SHARE, answered / peak)
-            .with(&SHARE_OF_BEST, answered / best)
-            .with(&CORES, cores(cpu, begin.elapsed()));
-        rows.push(
-            add_tally(row, &tally)
-                .with(&RESIDENT_PEAK, server.resident_bytes_peak()? as f64)
-                .with(&MEMORY, server.resident_bytes()? as f64),
-        );
+        let (row, answered) = offer(turn, &stand, &flood, offered).await?;
+        sustained = sustained.max(answered);
+        rows.push(row("overload-open", percent).with(&OF_CLOSED, answered / peak));
+    }
+    for percent in PERCENTS_OF_SUSTAINED {
+        let offered = sustained * percent as f64 / 100.0;
+        let (row, answered) = offer(turn, &stand, &flood, offered).await?;
+        let row = row("overload", percent).with(&OF_CLOSED, answered / peak);
+        rows.push(row.with(&OF_SUSTAINED, answered / sustained));
     }
     Ok(rows)
+}
+
+/// Offers so many calls per second to a server that is quiet, and returns what comes of it, and how many
+/// were answered per second while they were offered.
+async fn offer(
+    turn: Turn<'_>,
+    stand: &Stand,
+    flood: &Flood,
+    offered: f64,
+) -> Result<(impl FnOnce(&'static str, u64) -> Row, f64)> {
+    let (server, duration) = (&stand.server, turn.options.duration);
+    stand.settle().await?;
+    let (begin, cpu) = (Instant::now(), server.cpu_time()?);
+    let tally = flood.open_loop(offered, PACE, duration).await?;
+    let cores = cores(server.cpu_time()?.saturating_sub(cpu), begin.elapsed());
+    let resident_peak = server.resident_bytes_peak()? as f64;
+    let answered = tally.answered_in_time as f64 / duration.as_secs_f64();
+    let row = move |name, percent| {
+        let row = Row::new(name, percent)
+            .with(&OFFERED, offered)
+            .with(&ANSWERED, answered)
+            .with(&CORES, cores)
+            .with(&RESIDENT_PEAK, resident_peak);
+        add_tally(row, &tally)
+    };
+    Ok((row, answered))
 }
 
 /// Puts twice as many calls in flight until that brings no more; returns how many gave the highest
