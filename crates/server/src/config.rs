@@ -25,6 +25,8 @@ pub struct ServerConfig {
     pub request_size_limit: usize,
     /// Calls and sends that may be on their way at the same time; further ones are refused.
     pub concurrent_requests_max: usize,
+    /// Requests that may be open at the same time on one HTTP/2 connection to the ingress.
+    pub streams_per_connection: u32,
     /// Highest service protocol version that is negotiated, 5 to 7.
     pub protocol_version_max: u32,
     /// Attempts that may be open at the same time over all partitions.
@@ -165,6 +167,7 @@ impl Default for ServerConfig {
             admin_address: SocketAddr::from(([127, 0, 0, 1], 9070)),
             request_size_limit: crate::limits::REQUEST_BYTES_DEFAULT,
             concurrent_requests_max: crate::limits::CONCURRENT_REQUESTS_DEFAULT,
+            streams_per_connection: crate::limits::LISTENER_STREAMS_DEFAULT,
             protocol_version_max: 7,
             concurrent_attempts_max: crate::limits::CONCURRENT_ATTEMPTS_DEFAULT,
             message_size_limit: crate::limits::MESSAGE_BYTES_DEFAULT,

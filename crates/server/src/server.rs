@@ -135,7 +135,8 @@ impl Listeners {
             tokens: config.security.ingress.tokens.clone(),
             waits_without_token: config.security.waits_without_token,
         });
-        let listener = Listener { socket, tls, bounds: Bounds::ingress() };
+        let bounds = Bounds { streams: config.streams_per_connection, ..Bounds::ingress() };
+        let listener = Listener { socket, tls, bounds };
         self.tasks.spawn(listener::serve(listener, ingress, stopped(self.stop.subscribe())));
     }
 

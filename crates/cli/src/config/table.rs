@@ -89,6 +89,15 @@ pub const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "ingress.streams-per-connection",
+        default: "256",
+        set: |settings, text| {
+            let number = value::number(text, 1, u64::from(u32::MAX) / 2)?;
+            settings.server.streams_per_connection = u32::try_from(number)?;
+            Ok(())
+        },
+    },
+    Key {
         path: "ingress.tokens",
         default: "none",
         set: |settings, text| store(&mut settings.server.security.ingress.tokens, tokens(text)),

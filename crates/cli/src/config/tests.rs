@@ -59,6 +59,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("ingress.bind-address", "0.0.0.0:1", "ingress_address: 0.0.0.0:1,"),
     ("ingress.request-size-limit", "1MiB", "request_size_limit: 1048576,"),
     ("ingress.concurrent-requests-limit", "5", "concurrent_requests_max: 5,"),
+    ("ingress.streams-per-connection", "5", "streams_per_connection: 5,"),
     ("ingress.tokens", HASH, "ingress: ListenerSecurity { tokens: [\"ci\"], cert_file: None,"),
     ("ingress.waits-without-token", "true", "waits_without_token: true,"),
     (

@@ -227,7 +227,7 @@ fn builder(bounds: &Bounds, arrivals: Arrivals) -> auto::Builder<Arrivals> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(bounds.header_bytes)
-        .max_concurrent_streams(limits::LISTENER_STREAMS_PER_CONNECTION)
+        .max_concurrent_streams(bounds.streams)
         .initial_stream_window_size(limits::LISTENER_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::LISTENER_CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(milliseconds(limits::LISTENER_PING_INTERVAL_MS))

@@ -58,6 +58,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Bounds {
     /// Connections at the same time; further ones wait to be accepted.
     pub connections: usize,
+    /// Requests at the same time on one HTTP/2 connection; a client keeps further ones to itself.
+    pub streams: u32,
     /// TLS handshakes at the same time; further ones wait, within their own time.
     pub handshakes: usize,
     /// Longest TLS handshake.
@@ -86,6 +88,7 @@ impl Bounds {
     pub fn ingress() -> Bounds {
         Bounds {
             connections: limits::INGRESS_CONNECTIONS,
+            streams: limits::LISTENER_STREAMS_DEFAULT,
             handshakes: limits::LISTENER_HANDSHAKES,
             handshake_ms: limits::LISTENER_HANDSHAKE_MS,
             header_read_ms: limits::LISTENER_HEADER_READ_MS,

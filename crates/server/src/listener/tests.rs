@@ -287,3 +287,18 @@ async fn handshakes_are_bounded() {
         assert!(read.len() <= 7 && !read.contains("HTTP"), "{what}: {read:?}");
     }
 }
+
+#[tokio::test]
+async fn http2_clients_are_told_how_many_requests_they_may_have_open() {
+    let running = start(Bounds { streams: 5, ..patient() }, None).await;
+    let mut stream = TcpStream::connect(running.address).await.expect("it listens");
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    stream.write_all(preface).await.expect("it takes a few bytes");
+    let mut head = [0; 9];
+    soon("settings", stream.read_exact(&mut head)).await.expect("a frame");
+    assert_eq!((head[3], &head[..2]), (4, &[0, 0][..]), "a short frame of settings");
+    let mut settings = vec![0; usize::from(head[2])];
+    soon("settings", stream.read_exact(&mut settings)).await.expect("the rest of it");
+    let most = settings.chunks(6).find(|setting| setting.starts_with(&[0, 3]));
+    assert_eq!(most, Some(&[0, 3, 0, 0, 0, 5][..]));
+}
