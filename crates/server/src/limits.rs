@@ -201,8 +201,8 @@ pub const LISTENER_HEADER_BYTES: u32 = 64 << 10;
 pub const LISTENER_HEADER_READ_MS: u64 = 75_000;
 
 /// Requests open on one HTTP/2 connection to a listener (`ingress.streams-per-connection`). A client that
-/// has more of them waits or opens another connection, which costs nothing here: with twice the load that
-/// can be answered, 0.93 of the peak is answered instead of 0.79 (`docs/performance.md`).
+/// has more of them waits or opens another connection, which costs less than refusing them
+/// (`docs/adr/0017-refuse-by-delay.md`).
 pub const LISTENER_STREAMS_DEFAULT: u32 = 256;
 
 /// Flow-control window of one HTTP/2 request to a listener, in bytes.
