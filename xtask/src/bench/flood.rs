@@ -61,7 +61,8 @@ impl Flood {
         Ok(Self { links })
     }
 
-    /// Keeps so many calls in flight and returns how many were answered per second.
+    /// Keeps so many calls in flight, or as many as the server allows, and returns how many were answered
+    /// per second.
     pub async fn closed_loop(&self, in_flight: usize, duration: Duration) -> Result<f64> {
         let begin = Instant::now();
         let mut callers = JoinSet::new();
@@ -133,24 +134,22 @@ impl Link {
     }
 
     async fn closed_loop(&mut self, in_flight: usize, end: Instant) -> Result<u64> {
-        let (mut calls, mut refused, mut free) = (0, None, in_flight);
+        let (mut calls, mut refused) = (0, None);
         loop {
             let now = Instant::now();
-            for _ in 0..if now < end { free } else { 0 } {
-                ensure!(self.wire.call(now)?, "the server takes no {in_flight} calls at once");
-            }
-            free = 0;
+            while now < end && self.wire.in_flight() < in_flight && self.wire.call(now)? {}
+            let before = calls;
             self.exchange(|_, answer, _| {
-                free += 1;
                 calls += 1;
-                refused = refused
-                    .or(answer.is_none_or(|answer| !answer.status.is_success()).then_some(answer));
+                if answer.is_none_or(|answer| !answer.status.is_success()) {
+                    refused = Some(answer);
+                }
             })?;
             ensure!(refused.is_none(), "a call of the closed loop was answered {refused:?}");
-            if free == 0 && self.wire.in_flight() == 0 {
-                return Ok(calls);
-            }
-            if free == 0 {
+            if calls == before {
+                if now >= end && self.wire.in_flight() == 0 {
+                    return Ok(calls);
+                }
                 self.ready().await?;
             }
         }

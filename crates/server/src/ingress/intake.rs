@@ -5,7 +5,8 @@
 //! for its handler, not for the server: it does not count any more, however many of them there are.
 //!
 //! - Owns: the places, and for how long a request has one.
-//! - Does not own: whether the server falls behind ([`super::overload`]); answers to waits, which let go of what waits, and questions: they are always taken.
+//! - Does not own: whether the server falls behind ([`super::overload`]); answers to waits, which let go
+//!   of what waits, and questions: they are always taken.
 //! - Invariant: a request that is refused has not reached a partition.
 
 use std::{pin::Pin, sync::Arc, time::Duration};

@@ -123,17 +123,13 @@ impl Ingress {
         handle(self, request)
     }
 
-    /// Refuses a call or a send that finds no place, before anything is spent on it.
+    /// Refuses a call or a send that is not let in, before anything is spent on it.
     fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
         let refused = self.intake.check(&self.partitions).err()?;
         let route = route::route(request.method(), request.uri().path()).ok()?;
-        let is_call = matches!(route, Route::Invoke(_));
-        if !is_call
-            || matches!(
-                self.access.tokens.check(request.headers()),
-                Access::Missing | Access::Wrong
-            )
-        {
+        let access = self.access.tokens.check(request.headers());
+        let may_ask = matches!(access, Access::Open | Access::Granted);
+        if !may_ask || !matches!(route, Route::Invoke(_)) {
             return None;
         }
         let mut seen = Seen::new(&self.partitions, request.headers());

@@ -95,17 +95,18 @@ impl Watch {
     /// Returns true if a probe is to be sent now.
     fn begin_probe(&mut self, now: Instant) -> bool {
         let rested = self.ended.is_none_or(|ended| now - ended >= limits::OVERLOAD_PROBE_PAUSE);
-        let begins = self.begun.is_none() && rested;
-        if begins {
-            self.begun = Some(now);
-            if self.limit.is_some()
-                && self.ended.is_none_or(|ended| now - ended >= limits::OVERLOAD_OVER)
-            {
-                // So few requests were open meanwhile that none was sent.
+        if self.begun.is_some() || !rested {
+            return false;
+        }
+        self.begun = Some(now);
+        if self.ended.is_some_and(|ended| now - ended >= limits::OVERLOAD_OVER) {
+            // So few requests were open meanwhile that none was sent: nothing is left of a queue.
+            self.standing = None;
+            if self.limit.is_some() {
                 self.limit_to(self.max);
             }
         }
-        begins
+        true
     }
 
     fn end_probe(&mut self, now: Instant, delay: Duration) {
@@ -214,5 +215,16 @@ mod tests {
         watch.end_probe(begin + ms(1408), ms(1));
         assert!(watch.begin_probe(begin + ms(2408)));
         assert_eq!(watch.limit, None, "nothing queued for a second");
+    }
+
+    #[test]
+    fn what_stood_before_a_pause_does_not_count() {
+        let mut watch = Watch::new(600);
+        let begin = Instant::now();
+        watch.end_probe(begin, ms(101));
+        assert!(watch.begin_probe(begin + ms(1000)));
+        for (at, refuses) in [(1101, false), (1300, false), (1301, true)] {
+            assert_eq!(watch.refuses(begin + ms(at), 512), refuses, "at {at} ms");
+        }
     }
 }
