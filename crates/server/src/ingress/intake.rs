@@ -49,10 +49,10 @@ impl Intake {
     /// Refuses a request before anything is spent on it: if it would find no place, or if the server
     /// falls behind.
     pub fn check(&self, partitions: &Partitions) -> Result<(), IngressError> {
-        let free = self.places.available_permits();
-        if free == 0 {
+        let open = self.open();
+        if open == self.max {
             Err(self.refusal())
-        } else if self.overload.refuses(self.max - free, partitions) {
+        } else if self.overload.refuses(open, partitions) {
             Err(IngressError::Overloaded)
         } else {
             Ok(())
@@ -60,7 +60,6 @@ impl Intake {
     }
 
     /// How many places are taken.
-    #[cfg(test)]
     pub(super) fn open(&self) -> usize {
         self.max - self.places.available_permits()
     }

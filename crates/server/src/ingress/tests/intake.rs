@@ -10,6 +10,7 @@ use tokio::time::{Duration, advance};
 
 use super::super::{Ingress, IngressAccess, Intake};
 use super::invoke::JSON;
+use super::wait::awakeable;
 use super::{LIMIT, get, post, schema, show_answer, some_id};
 use crate::limits;
 use crate::partition::Partitions;
@@ -37,6 +38,24 @@ async fn asked(mails: &mut mpsc::Receiver<Mail>) -> (String, Answer) {
     (command.split(' ').next().unwrap_or_default().to_owned(), answer)
 }
 
+/// Questions, and answers to waits, reach the partition while calls are refused.
+async fn others_are_taken(ingress: &Ingress, mails: &mut mpsc::Receiver<Mail>) {
+    let question = get(&format!("/restate/invocation/{}/output", some_id()));
+    let answer = post(&format!("/restate/awakeables/{}/resolve", awakeable()), &[JSON], "1");
+    for (request, expected) in [(question, "Output"), (answer, "CompleteWait")] {
+        let ingress = ingress.clone();
+        let asking = tokio::spawn(async move { ingress.handle(request).await });
+        let (command, reply) = asked(mails).await;
+        assert_eq!(command, expected);
+        drop(reply);
+        assert_eq!(
+            asking.await.expect("no panic").status().as_u16(),
+            503,
+            "as the partition is gone"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_request_beyond_them_is_refused_and_reaches_no_partition() {
     let (ingress, mut mails) = places(1);
@@ -56,25 +75,13 @@ async fn a_request_beyond_them_is_refused_and_reaches_no_partition() {
     let send = post("/S/h/send", &[JSON], "1");
     refusal.assert_eq(&show_answer(ingress.handle(send).await).await);
     assert!(mails.try_recv().is_err(), "it reached the partition");
-    // A question is always taken.
-    let id = some_id();
-    let asking = tokio::spawn({
-        let ingress = ingress.clone();
-        async move {
-            let answer = ingress.handle(get(&format!("/restate/invocation/{id}/output"))).await;
-            answer.status().as_u16()
-        }
-    });
-    let (command, output) = asked(&mut mails).await;
-    assert_eq!(command, "Output");
-    output.send(Ok(Reply::NotReady(id))).expect("it waits");
-    assert_eq!(asking.await.expect("no panic"), 470);
+    others_are_taken(&ingress, &mut mails).await;
 
     answer.send(Ok(Reply::Unavailable("full".to_owned()))).expect("it waits");
     assert_eq!(first.await.expect("no panic"), 503);
     let next = tokio::spawn(async move { ingress.handle(post("/S/h/send", &[JSON], "1")).await });
     let (_command, answer) = asked(&mut mails).await;
-    let accepted = Reply::Accepted { id, fresh: true, execution_time: None };
+    let accepted = Reply::Accepted { id: some_id(), fresh: true, execution_time: None };
     answer.send(Ok(accepted)).expect("it waits");
     assert_eq!(next.await.expect("no panic").status().as_u16(), 202);
 }
@@ -113,13 +120,5 @@ async fn while_commands_wait_for_long_calls_are_refused_and_answers_are_not() {
         }
     }
     assert_eq!(probes, 1, "one at a time");
-    let id = some_id();
-    let asking = tokio::spawn({
-        let ingress = ingress.clone();
-        async move { ingress.handle(get(&format!("/restate/invocation/{id}/output"))).await }
-    });
-    let (command, output) = asked(&mut mails).await;
-    assert_eq!(command, "Output");
-    output.send(Ok(Reply::NotReady(id))).expect("it waits");
-    assert_eq!(asking.await.expect("no panic").status().as_u16(), 470);
+    others_are_taken(&ingress, &mut mails).await;
 }

@@ -12,7 +12,7 @@ use super::super::route::WaitFace;
 use super::super::wait::completion;
 use super::{LIMIT, exchange, get, post, some_id};
 
-fn awakeable() -> String {
+pub(super) fn awakeable() -> String {
     AwakeableId { invocation: some_id(), secret: [3; 16], index: 17 }.to_string()
 }
 
